@@ -1,0 +1,9 @@
+//! Cold- and warm-start loops over u and w.
+
+mod runner;
+mod settings;
+mod trace;
+
+pub use runner::{Progress, Runner};
+pub use settings::{InnerSolve, Settings, Start};
+pub use trace::{Outcome, RunEnding, TraceRow};

@@ -1,0 +1,26 @@
+//! dF/du = ∂F/∂u − Mᵀ r(H) ∂F/∂w.
+
+use super::{Evaluation, Workspace};
+use crate::problem::{Hessian, PointOf, Problem};
+use crate::solve::{self, Inverse, Solve, Space};
+use crate::{Result, Scalar};
+
+pub(super) fn run<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    solve: &Solve,
+    u: &PointOf<T, P>,
+    w: &PointOf<T, P>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Evaluation> {
+    let at = &mut workspace.problem;
+    let outer_loss = problem.outer(at, u, w, &mut workspace.gradient, &mut workspace.gradient_w)?;
+    problem.linearize(at, u, w)?;
+    problem.lift(at, &workspace.gradient_w, &mut workspace.b)?;
+    let mut hessian = Hessian::new(problem, at);
+    let report = solve::solve(&mut hessian, solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
+    if solve.inverse != Inverse::Zero {
+        problem.mixed_vjp(at, &workspace.q, &mut workspace.mixed)?;
+        problem.outer_space().axpy(-T::ONE, &workspace.mixed, &mut workspace.gradient);
+    }
+    Ok(Evaluation { outer_loss, report })
+}

@@ -1,0 +1,131 @@
+//! Hypergradients: dF/du of the outer objective through the inner solution.
+//!
+//! dF/du = ∂F/∂u − Mᵀ q. For an implicit estimator q = r(H) ∂F/∂w at the point given (paper, section 2; the minus comes
+//! from H J = −M); unrolling differentiates T inner steps from that point instead (paper, Algorithm 5).
+
+mod implicit;
+mod unrolled;
+
+pub(crate) use unrolled::DIVERGED;
+pub use unrolled::Unrolled;
+
+use crate::problem::{PointOf, Problem, SolveWorkspace, VectorOf};
+use crate::solve::{Inverse, Points, Report, Solve, Space};
+use crate::{Result, Scalar};
+
+/// How the hypergradient is approximated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Estimator {
+    /// By the implicit function theorem, at (u, w) as given: best where w solves the inner problem.
+    Implicit(Solve),
+    /// By reverse-mode differentiation of T inner gradient steps that start at w.
+    Unrolled(Unrolled),
+}
+
+impl From<Solve> for Estimator {
+    fn from(solve: Solve) -> Estimator {
+        Estimator::Implicit(solve)
+    }
+}
+
+impl From<Inverse> for Estimator {
+    fn from(inverse: Inverse) -> Estimator {
+        Estimator::Implicit(inverse.into())
+    }
+}
+
+impl Estimator {
+    /// Checks the parameters.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Estimator::Implicit(solve) => solve.inverse.validate(),
+            Estimator::Unrolled(unrolled) => unrolled.validate(),
+        }
+    }
+}
+
+/// What an evaluation tells beside the hypergradient and q, which are in the [`Workspace`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// F, at w, or after T steps from w for an unrolled estimator.
+    pub outer_loss: f64,
+    /// The report of the solve.
+    pub report: Report,
+}
+
+/// Scratch and results of [`evaluate`] for one problem; grows at the first call and is reused without allocation.
+pub struct Workspace<T: Scalar, P: Problem<T>> {
+    pub(crate) problem: P::Workspace,
+    solve: SolveWorkspace<T, P>,
+    gradient: PointOf<T, P>,
+    gradient_w: PointOf<T, P>,
+    mixed: PointOf<T, P>,
+    b: VectorOf<T, P>,
+    q: VectorOf<T, P>,
+    scratch: VectorOf<T, P>,
+    /// The states of an unrolled run that are differentiated, and its last one.
+    trajectory: Vec<PointOf<T, P>>,
+}
+
+impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
+    /// A workspace for this problem.
+    pub fn new(problem: &P) -> Workspace<T, P> {
+        let workspace = problem.workspace();
+        let [b, q, scratch] = [(); 3].map(|()| problem.vectors(&workspace).zeros());
+        Workspace {
+            problem: workspace,
+            solve: SolveWorkspace::<T, P>::new(),
+            gradient: problem.outer_space().zeros(),
+            gradient_w: problem.inner_space().zeros(),
+            mixed: problem.outer_space().zeros(),
+            b,
+            q,
+            scratch,
+            trajectory: Vec::new(),
+        }
+    }
+
+    /// The hypergradient of the last evaluation, in u-space.
+    pub fn gradient(&self) -> &PointOf<T, P> {
+        &self.gradient
+    }
+
+    /// q of the last evaluation. For an unrolled estimator Σₜ alpha λₜ over the adjoint states, so that dF/du = ∂F/∂u − Mᵀ q
+    /// where M is constant.
+    pub fn q(&self) -> &VectorOf<T, P> {
+        &self.q
+    }
+
+    /// Where the last unrolled run ended: w_T.
+    pub(crate) fn unrolled_end(&self, unrolled: &Unrolled) -> &PointOf<T, P> {
+        &self.trajectory[unrolled.last.unwrap_or(unrolled.steps)]
+    }
+
+    /// out ← q as a point in w-space.
+    pub fn lower_q(&mut self, problem: &P, out: &mut PointOf<T, P>) -> Result<()> {
+        problem.lower(&mut self.problem, &self.q, out)
+    }
+}
+
+/// The hypergradient at (u, w); read it from [`Workspace::gradient`].
+///
+/// # Errors
+///
+/// A wrong shape or a value that is not finite in u or w, a parameter out of range, whatever the problem returns, and
+/// [`Error::NonFinite`](crate::Error::NonFinite) if the hypergradient itself is not finite.
+pub fn evaluate<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    estimator: &Estimator,
+    u: &PointOf<T, P>,
+    w: &PointOf<T, P>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Evaluation> {
+    problem.outer_space().check("u", u)?;
+    problem.inner_space().check("w", w)?;
+    let evaluation = match estimator {
+        Estimator::Implicit(solve) => implicit::run(problem, solve, u, w, workspace)?,
+        Estimator::Unrolled(unrolled) => unrolled::run(problem, unrolled, u, w, workspace)?,
+    };
+    problem.outer_space().check("hypergradient", &workspace.gradient)?;
+    Ok(evaluation)
+}

@@ -1,0 +1,202 @@
+//! Bilevel problems: an inner objective f(u, w), an outer objective F(u, w), and the inner problem's curvature.
+//!
+//! | symbol | meaning |
+//! | --- | --- |
+//! | u, w | outer and inner parameters |
+//! | H | ∂²f/∂w∂wᵀ, symmetric |
+//! | M | ∂²f/∂w∂uᵀ with its sign: M·du is the change of ∇_w f, Mᵀ·v lives where u does |
+//!
+//! # Why this shape
+//!
+//! Two others were tried with three kinds of vectors (host slices on a dense quadratic, factored vectors on a two-layer
+//! network, and a pretend device buffer that counts its transfers; `tests/central_types.rs` keeps them):
+//!
+//! - *a curvature object that borrows its problem*, made anew by `linearize`. It either allocates at each outer step or
+//!   carries a lifetime into everything that holds it, and a handle of the C interface, which owns both, would have to
+//!   borrow from itself;
+//! - *host slices for u, w and gradients*, with only the vectors of the solve abstract. A device then moves u, w and the
+//!   gradient at each inner step (counted: 3 transfers a step, against none).
+//!
+//! So a problem is immutable data; what changes is in its [`Problem::Workspace`], a plain value that the caller owns; and
+//! points (u, w, gradients) and the vectors of the solve have each their own [`Space`].
+
+mod least_squares;
+mod quadratic;
+mod user;
+
+pub mod fourier;
+
+pub use least_squares::{Examples, L2, LeastSquares, Reduction};
+pub use quadratic::{InnerTerms, OuterTerms, Quadratic};
+pub use user::UserProblem;
+
+use crate::solve::{self, Operator, Points, Space, Spectrum};
+use crate::{Error, Result, Scalar};
+use std::marker::PhantomData;
+
+/// A point: u, w, or a gradient.
+pub type PointOf<T, P> = <<P as Problem<T>>::Points as Space<T>>::Vector;
+
+/// A vector of the solve: b, q, or a direction.
+pub type VectorOf<T, P> = <<P as Problem<T>>::Vectors as Space<T>>::Vector;
+
+/// A bilevel problem.
+///
+/// The data are immutable and may be shared; each user of the problem has a workspace of its own. `linearize` comes before
+/// the products, which are taken at the (u, w) given to it.
+pub trait Problem<T: Scalar>: Sized {
+    /// Where u, w and gradients live.
+    type Points: Points<T>;
+    /// Where the vectors of a solve live.
+    type Vectors: Space<T>;
+    /// Scratch, and the linearization.
+    type Workspace;
+
+    /// The space of u.
+    fn outer_space(&self) -> &Self::Points;
+
+    /// The space of w.
+    fn inner_space(&self) -> &Self::Points;
+
+    /// A new workspace. The only place where memory is allocated.
+    fn workspace(&self) -> Self::Workspace;
+
+    /// Returns f(u, w); gradient ← ∇_w f.
+    fn inner(
+        &self,
+        workspace: &mut Self::Workspace,
+        u: &PointOf<T, Self>,
+        w: &PointOf<T, Self>,
+        gradient: &mut PointOf<T, Self>,
+    ) -> Result<f64>;
+
+    /// Returns F(u, w); gradient_u ← ∂F/∂u and gradient_w ← ∂F/∂w.
+    fn outer(
+        &self,
+        workspace: &mut Self::Workspace,
+        u: &PointOf<T, Self>,
+        w: &PointOf<T, Self>,
+        gradient_u: &mut PointOf<T, Self>,
+        gradient_w: &mut PointOf<T, Self>,
+    ) -> Result<f64>;
+
+    /// Freezes H and M at (u, w).
+    fn linearize(&self, workspace: &mut Self::Workspace, u: &PointOf<T, Self>, w: &PointOf<T, Self>) -> Result<()>;
+
+    /// The space of the solve's vectors at the linearization.
+    fn vectors<'a>(&'a self, workspace: &'a Self::Workspace) -> &'a Self::Vectors;
+
+    /// out ← a gradient in w, as a vector of the solve.
+    fn lift(
+        &self,
+        workspace: &mut Self::Workspace,
+        gradient: &PointOf<T, Self>,
+        out: &mut VectorOf<T, Self>,
+    ) -> Result<()>;
+
+    /// out ← a vector of the solve, as a point.
+    fn lower(
+        &self,
+        workspace: &mut Self::Workspace,
+        vector: &VectorOf<T, Self>,
+        out: &mut PointOf<T, Self>,
+    ) -> Result<()>;
+
+    /// out ← H v.
+    fn hvp(&self, workspace: &mut Self::Workspace, v: &VectorOf<T, Self>, out: &mut VectorOf<T, Self>) -> Result<()>;
+
+    /// out ← Mᵀ v.
+    fn mixed_vjp(
+        &self,
+        workspace: &mut Self::Workspace,
+        v: &VectorOf<T, Self>,
+        out: &mut PointOf<T, Self>,
+    ) -> Result<()>;
+
+    /// out ← M du.
+    fn mixed_jvp(
+        &self,
+        workspace: &mut Self::Workspace,
+        du: &PointOf<T, Self>,
+        out: &mut VectorOf<T, Self>,
+    ) -> Result<()>;
+
+    /// w ← the minimiser of f(u, ·) nearest to w: Ξ^∞(u, w), for problems that have it in closed form.
+    fn fixpoint(
+        &self,
+        _workspace: &mut Self::Workspace,
+        _u: &PointOf<T, Self>,
+        _w: &mut PointOf<T, Self>,
+    ) -> Result<()> {
+        Err(Error::Unsupported {
+            operation: "inner fixpoint in closed form",
+            reason: "this problem has none; use gradient descent with a tolerance",
+        })
+    }
+
+    /// One step of the Neumann series, for problems that fuse it. See [`Operator::neumann_step`].
+    fn neumann_step(
+        &self,
+        workspace: &mut Self::Workspace,
+        alpha: T,
+        hp: &mut VectorOf<T, Self>,
+        p: &mut VectorOf<T, Self>,
+        q: &mut VectorOf<T, Self>,
+    ) -> Result<f64> {
+        self.hvp(workspace, p, hp)?;
+        Ok(self.vectors(workspace).neumann_update(alpha, hp, p, q))
+    }
+
+    /// The dense eigendecomposition of H, and the products it took. See [`Operator::spectrum`].
+    fn spectrum<'a>(
+        &'a self,
+        workspace: &'a mut Self::Workspace,
+        own: &'a mut Spectrum,
+    ) -> Result<(&'a Spectrum, usize)> {
+        let products = own.decompose(&mut Hessian::new(self, workspace))?;
+        Ok((own, products))
+    }
+}
+
+/// The Hessian of a problem's inner objective at its linearization, as an operator.
+pub struct Hessian<'a, T: Scalar, P: Problem<T>> {
+    problem: &'a P,
+    workspace: &'a mut P::Workspace,
+    scalar: PhantomData<T>,
+}
+
+impl<'a, T: Scalar, P: Problem<T>> Hessian<'a, T, P> {
+    /// At the point of the last `linearize` on this workspace.
+    pub fn new(problem: &'a P, workspace: &'a mut P::Workspace) -> Self {
+        Hessian { problem, workspace, scalar: PhantomData }
+    }
+}
+
+impl<T: Scalar, P: Problem<T>> Operator<T> for Hessian<'_, T, P> {
+    type Space = P::Vectors;
+
+    fn space(&self) -> &P::Vectors {
+        self.problem.vectors(self.workspace)
+    }
+
+    fn apply(&mut self, v: &VectorOf<T, P>, out: &mut VectorOf<T, P>) -> Result<()> {
+        self.problem.hvp(self.workspace, v, out)
+    }
+
+    fn neumann_step(
+        &mut self,
+        alpha: T,
+        hp: &mut VectorOf<T, P>,
+        p: &mut VectorOf<T, P>,
+        q: &mut VectorOf<T, P>,
+    ) -> Result<f64> {
+        self.problem.neumann_step(self.workspace, alpha, hp, p, q)
+    }
+
+    fn spectrum<'b>(&'b mut self, own: &'b mut Spectrum) -> Result<(&'b Spectrum, usize)> {
+        self.problem.spectrum(self.workspace, own)
+    }
+}
+
+/// Scratch of a solve on a problem.
+pub type SolveWorkspace<T, P> = solve::Workspace<T, VectorOf<T, P>>;

@@ -1,0 +1,148 @@
+//! Which approximation of the inverse Hessian to apply.
+
+use crate::Result;
+use crate::error::{check_nonnegative, check_positive, invalid};
+
+/// The step size of a Neumann series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    /// This one. The series contracts for 0 < alpha < 2/λmax.
+    Fixed(f64),
+    /// 1/θ with θ the largest curvature that a few Lanczos steps from b see; costs up to [`AUTO_PRODUCTS`] products.
+    Auto,
+}
+
+/// The most products that [`Step::Auto`] spends.
+pub const AUTO_PRODUCTS: usize = 10;
+
+/// What a Neumann series does when its terms grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnGrowth {
+    /// Stop, and return the sum up to the smallest term.
+    #[default]
+    Stop,
+    /// Go on to K all the same, and report the growth. Still stops at an overflow.
+    Continue,
+}
+
+/// How a spectral filter is applied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Spectral {
+    /// By a dense eigendecomposition: n products unless the matrix is known, O(n³) time, O(n²) memory. H must be symmetric.
+    Dense,
+    /// Matrix-free, by a Lanczos process with full reorthogonalisation from b; H must be symmetric, and may be singular or
+    /// indefinite. Memory: one vector for each product.
+    Lanczos {
+        /// Stop once q changes by less than this, relatively, in two steps running; `None`: 1e-12 in f64, 1e-6 in f32.
+        tolerance: Option<f64>,
+        /// The most products; `None`: the dimension, plus a few.
+        max_products: Option<usize>,
+    },
+}
+
+impl Spectral {
+    /// Lanczos with the defaults.
+    pub const LANCZOS: Spectral = Spectral::Lanczos { tolerance: None, max_products: None };
+}
+
+/// An approximation q of H⁻¹ b. K counts products: the Neumann series has K + 1 terms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Inverse {
+    /// q = H⁺ b: exact and of minimum norm, r(λ) = 1/λ where |λ| > cutoff · max|λ|, else 0.
+    MinNorm {
+        /// Relative cutoff below which an eigenvalue counts as zero; `None`: 1e-10 in f64, 1e-6 in f32.
+        cutoff: Option<f64>,
+        /// How.
+        by: Spectral,
+    },
+    /// q = (H + epsilon I)⁻¹ b.
+    Damped {
+        /// The damping, above 0.
+        epsilon: f64,
+        /// How.
+        by: Spectral,
+    },
+    /// q = alpha Σ_{j=0..K} (I − alpha H)ʲ b, term by term: K products. Paper, Eq. 5 and Algorithm 6.
+    Neumann {
+        /// K.
+        terms: usize,
+        /// alpha.
+        step: Step,
+        /// What to do when the terms grow.
+        on_growth: OnGrowth,
+    },
+    /// The same sum from the spectrum: any K for the price of a decomposition.
+    NeumannFilter {
+        /// K.
+        terms: u64,
+        /// alpha.
+        alpha: f64,
+        /// How.
+        by: Spectral,
+    },
+    /// k iterations of conjugate gradients from q = 0, fewer once converged. For positive semidefinite H.
+    Cg {
+        /// The most iterations, each one product.
+        iterations: usize,
+        /// Stop once ‖b − H q‖ of the recurrence is this small relative to ‖b‖; 0: at the rounding floor.
+        tolerance: f64,
+    },
+    /// q = alpha b ("T1–T2"): the Neumann series with K = 0.
+    Identity {
+        /// alpha.
+        alpha: f64,
+    },
+    /// q = 0: the direct gradient alone.
+    Zero,
+}
+
+impl Inverse {
+    /// The Neumann series with K = `terms` and step size `alpha`, stopping at growth.
+    pub fn neumann(terms: usize, alpha: f64) -> Inverse {
+        Inverse::Neumann { terms, step: Step::Fixed(alpha), on_growth: OnGrowth::Stop }
+    }
+
+    /// Checks the parameters.
+    pub fn validate(&self) -> Result<()> {
+        let check_spectral = |by: &Spectral| match *by {
+            Spectral::Lanczos { max_products: Some(0), .. } => Err(invalid("max_products", 0, "at least 1")),
+            Spectral::Lanczos { tolerance: Some(tolerance), .. } => check_nonnegative("tolerance", tolerance),
+            _ => Ok(()),
+        };
+        match self {
+            Inverse::MinNorm { cutoff, by } => {
+                if let Some(cutoff) = *cutoff
+                    && !(0.0..1.0).contains(&cutoff)
+                {
+                    return Err(invalid("cutoff", cutoff, "a number from 0 to below 1"));
+                }
+                check_spectral(by)
+            }
+            Inverse::Damped { epsilon, by } => check_positive("epsilon", *epsilon).and_then(|()| check_spectral(by)),
+            Inverse::Neumann { step: Step::Fixed(alpha), .. } | Inverse::Identity { alpha } => {
+                check_positive("alpha", *alpha)
+            }
+            Inverse::Neumann { step: Step::Auto, .. } | Inverse::Zero => Ok(()),
+            Inverse::NeumannFilter { alpha, by, .. } => {
+                check_positive("alpha", *alpha).and_then(|()| check_spectral(by))
+            }
+            Inverse::Cg { tolerance, .. } => check_nonnegative("tolerance", *tolerance),
+        }
+    }
+}
+
+/// A solve: which inverse, and whether to check its residual.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Solve {
+    /// The approximation.
+    pub inverse: Inverse,
+    /// Spend one more product on the residual of the report.
+    pub verify: bool,
+}
+
+impl From<Inverse> for Solve {
+    fn from(inverse: Inverse) -> Solve {
+        Solve { inverse, verify: true }
+    }
+}
