@@ -159,6 +159,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
                 Some(Halt::Converged) => self.outcome.ending = RunEnding::Converged,
                 Some(Halt::Stopped) => self.outcome.ending = RunEnding::Stopped,
                 Some(Halt::InnerDiverged) => self.outcome.ending = RunEnding::InnerDiverged,
+                Some(Halt::OuterDiverged) if self.inner_expands() => self.outcome.ending = RunEnding::InnerDiverged,
                 Some(Halt::OuterDiverged) => self.outcome.ending = RunEnding::OuterDiverged,
             }
             if !matches!(halt, Some(Halt::InnerDiverged | Halt::OuterDiverged)) {
@@ -297,6 +298,24 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             self.outcome.inner_steps += 1;
         }
         Ok(points.check("w", &self.ahead).is_ok())
+    }
+
+    /// Whether one inner step at the present u and w makes the inner gradient grow: with few steps from warm starts, a step
+    /// beyond 2/λmax shows only here.
+    fn inner_expands(&mut self) -> bool {
+        let InnerSolve::Descent { alpha, .. } = self.settings.inner else { return false };
+        let points = self.problem.inner_space();
+        points.copy(&self.w, &mut self.ahead);
+        let mut norms = [0.0; 2];
+        for norm in &mut norms {
+            let at = &mut self.workspace.problem;
+            if self.problem.inner(at, &self.u, &self.ahead, &mut self.scratch).is_err() {
+                return true;
+            }
+            *norm = points.norm(&self.scratch);
+            points.axpy(T::from_f64(-alpha), &self.scratch, &mut self.ahead);
+        }
+        !(norms[1] <= norms[0])
     }
 
     /// Writes a trace row if one is due.

@@ -1,8 +1,8 @@
 //! dF/du = ∂F/∂u − Mᵀ r(H) ∂F/∂w.
 
 use super::{Evaluation, Workspace};
-use crate::problem::{Hessian, PointOf, Problem};
-use crate::solve::{self, Inverse, Solve, Space};
+use crate::problem::{PointOf, Problem};
+use crate::solve::{Inverse, Solve, Space};
 use crate::{Result, Scalar};
 
 pub(super) fn run<T: Scalar, P: Problem<T>>(
@@ -16,8 +16,7 @@ pub(super) fn run<T: Scalar, P: Problem<T>>(
     let outer_loss = problem.outer(at, u, w, &mut workspace.gradient, &mut workspace.gradient_w)?;
     problem.linearize(at, u, w)?;
     problem.lift(at, &workspace.gradient_w, &mut workspace.b)?;
-    let mut hessian = Hessian::new(problem, at);
-    let report = solve::solve(&mut hessian, solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
+    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
     if solve.inverse != Inverse::Zero {
         problem.mixed_vjp(at, &workspace.q, &mut workspace.mixed)?;
         problem.outer_space().axpy(-T::ONE, &workspace.mixed, &mut workspace.gradient);

@@ -30,7 +30,7 @@ pub use least_squares::{Examples, L2, LeastSquares, Reduction};
 pub use quadratic::{InnerTerms, OuterTerms, Quadratic};
 pub use user::UserProblem;
 
-use crate::solve::{self, Operator, Points, Space, Spectrum};
+use crate::solve::{self, Operator, Points, Report, Solve, Space, Spectrum};
 use crate::{Error, Result, Scalar};
 use std::marker::PhantomData;
 
@@ -145,6 +145,19 @@ pub trait Problem<T: Scalar>: Sized {
     ) -> Result<f64> {
         self.hvp(workspace, p, hp)?;
         Ok(self.vectors(workspace).neumann_update(alpha, hp, p, q))
+    }
+
+    /// q ← r(H) b: the one call that a backend with whole solves of its own (one launch on a device) replaces. See
+    /// [`solve::solve`].
+    fn solve(
+        &self,
+        workspace: &mut Self::Workspace,
+        solve: &Solve,
+        b: &VectorOf<T, Self>,
+        q: &mut VectorOf<T, Self>,
+        scratch: &mut SolveWorkspace<T, Self>,
+    ) -> Result<Report> {
+        solve::solve(&mut Hessian::new(self, workspace), solve, b, q, scratch)
     }
 
     /// The dense eigendecomposition of H, and the products it took. See [`Operator::spectrum`].

@@ -22,7 +22,7 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     op.space().scale(T::ZERO, q);
     op.space().copy(r, p);
     let mut square = op.space().dot(r, r);
-    let target = (tolerance.max(0.25 * T::EPSILON) * square.sqrt()).max(f64::MIN_POSITIVE);
+    let target = (tolerance.max(4.0 * T::EPSILON) * square.sqrt()).max(f64::MIN_POSITIVE);
     let mut smallest = square;
     let mut best_is_q = true;
     let mut range: Option<(f64, f64)> = None;

@@ -1,0 +1,73 @@
+//! The regression problem: a basis, the synthetic points, and the original one.
+
+use blo::problem::fourier::{self, Amplitude};
+use blo::problem::{Examples, LeastSquares, Reduction};
+
+/// The features of a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Basis {
+    /// [1, a₁ cos x, …, a_L cos Lx, a₁ sin x, …, a_L sin Lx].
+    Fourier {
+        /// L.
+        order: usize,
+        /// a₁, …, a_L.
+        amplitude: Amplitude,
+    },
+    /// [1, x].
+    Line,
+}
+
+impl Basis {
+    /// How many features there are.
+    pub fn features(self) -> usize {
+        match self {
+            Basis::Fourier { order, .. } => 2 * order + 1,
+            Basis::Line => 2,
+        }
+    }
+
+    /// One row for each x.
+    pub fn design(self, x: &[f64]) -> blo::Result<Vec<f64>> {
+        match self {
+            Basis::Fourier { order, amplitude } => fourier::design(x, order, amplitude),
+            Basis::Line => Ok(x.iter().flat_map(|&x| [1.0, x]).collect()),
+        }
+    }
+
+    /// φ(x)·w for each x.
+    pub fn predict(self, x: &[f64], w: &[f64]) -> blo::Result<Vec<f64>> {
+        let design = self.design(x)?;
+        Ok(design.chunks(self.features()).map(|row| row.iter().zip(w).map(|(phi, w)| phi * w).sum()).collect())
+    }
+}
+
+/// f = ½‖Φ w − u‖² over the synthetic points, F = ½ (φ(x)·w − y)² at the original one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// φ.
+    pub basis: Basis,
+    /// x of the synthetic points; their y are u.
+    pub points: Vec<f64>,
+    /// (x, y) of the original point.
+    pub original: (f64, f64),
+    /// The step size of the Neumann series and of unrolling.
+    pub alpha: f64,
+}
+
+impl Setting {
+    /// 13 points from −2 to 2, and (0, 2) to fit.
+    pub fn fourier(order: usize, amplitude: Amplitude, alpha: f64) -> Setting {
+        let points = (0..13).map(|i| f64::from(i - 6) / 3.0).collect();
+        Setting { basis: Basis::Fourier { order, amplitude }, points, original: (0.0, 2.0), alpha }
+    }
+
+    /// The bilevel problem.
+    pub fn problem(&self) -> blo::Result<LeastSquares<f64>> {
+        let (x, y) = self.original;
+        let examples = |x: &[f64], targets| {
+            Ok::<_, blo::Error>(Examples { design: self.basis.design(x)?, features: self.basis.features(), targets })
+        };
+        let inner = examples(&self.points, vec![0.0; self.points.len()])?;
+        LeastSquares::targets(inner, examples(&[x], vec![y])?, Reduction::Sum)
+    }
+}

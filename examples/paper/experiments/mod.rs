@@ -1,0 +1,25 @@
+//! The experiments, one file each.
+
+mod fig11;
+mod fig11c;
+mod fig14;
+mod fig15;
+mod fig16;
+mod fig17;
+
+use crate::experiment::Experiment;
+
+/// All of them, in the paper's order.
+pub const ALL: &[Experiment] = &[
+    fig11::EXPERIMENT,
+    fig11c::EXPERIMENT,
+    fig14::EXPERIMENT,
+    fig15::EXPERIMENT,
+    fig16::EXPERIMENT,
+    fig17::EXPERIMENT,
+];
+
+/// The one with this name.
+pub fn find(name: &str) -> Option<&'static Experiment> {
+    ALL.iter().find(|experiment| experiment.name == name)
+}

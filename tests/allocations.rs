@@ -1,0 +1,115 @@
+//! Nothing is allocated once a workspace is warm: neither by solves, nor by hypergradients, nor by outer steps.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use blo::bilevel::{InnerSolve, Runner, Settings, Start, TraceRow};
+use blo::hypergradient::{self, Unrolled};
+use blo::solve::{OnGrowth, Solve, Spectral, Step};
+use blo::{Estimator, Inverse, Rule};
+use common::RandomQuadratic;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn counted(mut body: impl FnMut()) -> usize {
+    let before = COUNT.get();
+    body();
+    COUNT.get() - before
+}
+
+fn estimators() -> Vec<Estimator> {
+    let mut all: Vec<Estimator> = [
+        Inverse::MinNorm { cutoff: None, by: Spectral::Dense },
+        Inverse::MinNorm { cutoff: None, by: Spectral::LANCZOS },
+        Inverse::Damped { epsilon: 0.1, by: Spectral::Dense },
+        Inverse::Damped { epsilon: 0.1, by: Spectral::LANCZOS },
+        Inverse::neumann(10, 0.3),
+        Inverse::Neumann { terms: 10, step: Step::Auto, on_growth: OnGrowth::Stop },
+        Inverse::NeumannFilter { terms: 1000, alpha: 0.3, by: Spectral::LANCZOS },
+        Inverse::Cg { iterations: 10, tolerance: 0.0 },
+        Inverse::Identity { alpha: 0.3 },
+        Inverse::Zero,
+    ]
+    .map(|inverse| Estimator::Implicit(Solve { inverse, verify: true }))
+    .to_vec();
+    all.push(Estimator::Unrolled(Unrolled { steps: 6, alpha: 0.3, last: Some(4) }));
+    all
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(counted(|| drop(std::hint::black_box(vec![1_u8; 100]))), 1);
+}
+
+#[test]
+fn warm_hypergradients_allocate_nothing() {
+    let problem = RandomQuadratic::new(1, 20, 6, 15, 10.0).problem::<f64>();
+    let (u, w) = (vec![0.5; 6], vec![0.25; 20]);
+    for estimator in estimators() {
+        let mut workspace = hypergradient::Workspace::new(&problem);
+        hypergradient::evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
+        let count = counted(|| {
+            hypergradient::evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
+        });
+        assert_eq!(count, 0, "{estimator:?}");
+    }
+}
+
+#[test]
+fn outer_steps_allocate_nothing() {
+    let problem = RandomQuadratic::new(2, 12, 5, 8, 10.0).problem::<f64>();
+    let descent = InnerSolve::Descent { alpha: 0.3, steps: 6, tolerance: 0.0 };
+    // Without the direct gradient alone: it is zero here, and such a run ends at once.
+    for estimator in estimators().into_iter().filter(|e| *e != Inverse::Zero.into()) {
+        for (start, inner, rule) in [
+            (Start::Cold, InnerSolve::Fixpoint, Rule::descent(1e-3)),
+            (Start::Warm, InnerSolve::Fixpoint, Rule::adam(1e-3)),
+            (Start::Cold, descent, Rule::adam(1e-3)),
+            (Start::Warm, descent, Rule::descent(1e-3)),
+        ] {
+            let mut settings = Settings::new(start, inner, estimator, rule);
+            (settings.outer_steps, settings.distances) = (40, true);
+            let mut runner = Runner::new(&problem, settings, &[0.5; 5], &[0.0; 12]).unwrap();
+            let mut trace = [TraceRow::default(); 64];
+            let mut after_third = 0;
+            let count = |runner: &mut Runner<f64, _>, trace: &mut [TraceRow], after: &mut usize| {
+                runner
+                    .run_with(1, trace, |progress| {
+                        if progress.step == 3 {
+                            *after = COUNT.get();
+                        }
+                        ControlFlow::Continue(())
+                    })
+                    .unwrap();
+                COUNT.get()
+            };
+            let end = count(&mut runner, &mut trace, &mut after_third);
+            assert!(after_third > 0);
+            assert_eq!(end - after_third, 0, "{estimator:?} {start:?} {inner:?}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Derivatives by value: central differences, adjoint and symmetry identities, for each problem and outer kind; and whole
+//! hypergradients against differences of the loss they are the gradient of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use blo::hypergradient::{self, Unrolled};
+use blo::problem::{Examples, L2, LeastSquares, Problem, Reduction, UserProblem};
+use blo::solve::Spectral;
+use blo::{Estimator, Inverse};
+use common::{RandomQuadratic, Rng, config, distance, dot, norm};
+use proptest::prelude::*;
+
+const EXACT: Inverse = Inverse::MinNorm { cutoff: None, by: Spectral::Dense };
+
+/// (f(x + h v) − f(x − h v)) / 2h for a vector-valued f.
+fn difference(x: &[f64], v: &[f64], h: f64, mut f: impl FnMut(&Vec<f64>) -> Vec<f64>) -> Vec<f64> {
+    let moved = |s: f64| x.iter().zip(v).map(|(x, v)| x + s * v).collect::<Vec<f64>>();
+    let (plus, minus) = (f(&moved(h)), f(&moved(-h)));
+    plus.iter().zip(minus).map(|(p, m)| (p - m) / (2.0 * h)).collect()
+}
+
+/// The best agreement over a sweep of steps; truncation falls as h², rounding grows as 1/h.
+fn agrees(name: &str, exact: &[f64], x: &[f64], v: &[f64], mut f: impl FnMut(&Vec<f64>) -> Vec<f64>) {
+    let errors: Vec<f64> = [1e-3, 1e-4, 1e-5].iter().map(|&h| distance(&difference(x, v, h, &mut f), exact)).collect();
+    let best = errors.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(best <= 2e-8 * (norm(exact) + 1.0), "{name}: {errors:?} against norm {}", norm(exact));
+}
+
+/// Every derivative of a problem at (u, w), three ways.
+fn check_problem<P>(problem: &P, u: &Vec<f64>, w: &Vec<f64>, rng: &mut Rng)
+where
+    P: Problem<f64>,
+    P::Points: blo::solve::Space<f64, Vector = Vec<f64>>,
+    P::Vectors: blo::solve::Space<f64, Vector = Vec<f64>>,
+{
+    let (m, n) = (u.len(), w.len());
+    let mut at = problem.workspace();
+    let (mut gradient, mut gu, mut gw) = (vec![0.0; n], vec![0.0; m], vec![0.0; n]);
+    problem.inner(&mut at, u, w, &mut gradient).unwrap();
+    problem.outer(&mut at, u, w, &mut gu, &mut gw).unwrap();
+    let (v, v2, du) = (rng.normals(n), rng.normals(n), rng.normals(m));
+    let mut scratch = problem.workspace();
+    let mut junk = vec![0.0; n];
+    let mut junk_u = vec![0.0; m];
+
+    agrees("∇_w f", &[dot(&gradient, &v)], w, &v, |w| vec![problem.inner(&mut scratch, u, w, &mut junk).unwrap()]);
+    agrees("∂F/∂w", &[dot(&gw, &v)], w, &v, |w| {
+        vec![problem.outer(&mut scratch, u, w, &mut junk_u, &mut junk).unwrap()]
+    });
+    agrees("∂F/∂u", &[dot(&gu, &du)], u, &du, |u| {
+        vec![problem.outer(&mut scratch, u, w, &mut junk_u, &mut junk).unwrap()]
+    });
+
+    problem.linearize(&mut at, u, w).unwrap();
+    let (mut hv, mut hv2, mut mdu, mut mtv) = (vec![0.0; n], vec![0.0; n], vec![0.0; n], vec![0.0; m]);
+    problem.hvp(&mut at, &v, &mut hv).unwrap();
+    problem.hvp(&mut at, &v2, &mut hv2).unwrap();
+    problem.mixed_jvp(&mut at, &du, &mut mdu).unwrap();
+    problem.mixed_vjp(&mut at, &v, &mut mtv).unwrap();
+    let mut gradient_at = |u: &Vec<f64>, w: &Vec<f64>| {
+        let mut g = vec![0.0; n];
+        problem.inner(&mut scratch, u, w, &mut g).unwrap();
+        g
+    };
+    agrees("H v", &hv, w, &v, |w| gradient_at(u, w));
+    agrees("M du", &mdu, u, &du, |u| gradient_at(u, w));
+    let size = norm(&v) * norm(&hv2) + norm(&v2) * norm(&hv);
+    assert!((dot(&v2, &hv) - dot(&v, &hv2)).abs() <= 1e-14 * size, "H is symmetric");
+    let size = norm(&v) * norm(&mdu) + norm(&mtv) * norm(&du);
+    assert!((dot(&v, &mdu) - dot(&mtv, &du)).abs() <= 1e-14 * size, "⟨v, M du⟩ = ⟨Mᵀv, du⟩");
+}
+
+fn least_squares(
+    rng: &mut Rng,
+    rows: usize,
+    features: usize,
+    kind: Option<L2>,
+    reduction: Reduction,
+) -> LeastSquares<f64> {
+    let mut examples =
+        |rows: usize| Examples { design: rng.normals(rows * features), features, targets: rng.normals(rows) };
+    let (inner, outer) = (examples(rows), examples(3));
+    match kind {
+        None => LeastSquares::targets(inner, outer, reduction).unwrap(),
+        Some(l2) => LeastSquares::log_l2(l2, inner, outer, reduction).unwrap(),
+    }
+}
+
+/// F(u, w*(u)) or F(u, w_T(u)) for a difference quotient.
+fn check_hypergradient<P>(problem: &P, estimator: Estimator, u: &Vec<f64>, start: &Vec<f64>, rng: &mut Rng)
+where
+    P: Problem<f64>,
+    P::Points: blo::solve::Space<f64, Vector = Vec<f64>>,
+{
+    let implicit = matches!(estimator, Estimator::Implicit(_));
+    let at_solution = |u: &Vec<f64>| -> Vec<f64> {
+        let mut w = start.clone();
+        if implicit {
+            problem.fixpoint(&mut problem.workspace(), u, &mut w).unwrap();
+        }
+        w
+    };
+    let mut workspace = hypergradient::Workspace::new(problem);
+    hypergradient::evaluate(problem, &estimator, u, &at_solution(u), &mut workspace).unwrap();
+    let gradient: Vec<f64> = workspace.gradient().clone();
+    let du = rng.normals(u.len());
+    agrees("dF/du", &[dot(&gradient, &du)], u, &du, |u| {
+        vec![hypergradient::evaluate(problem, &estimator, u, &at_solution(u), &mut workspace).unwrap().outer_loss]
+    });
+}
+
+proptest! {
+    #![proptest_config(config(48))]
+
+    #[test]
+    fn least_squares_derivatives(
+        seed in any::<u64>(), rows in 1_usize..9, features in 1_usize..9, kind in 0..3, mean in any::<bool>(),
+    ) {
+        let mut rng = Rng(seed);
+        let kind = [None, Some(L2::Scalar), Some(L2::PerFeature)][kind as usize];
+        let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
+        let problem = least_squares(&mut rng, rows, features, kind, reduction);
+        let m = match kind { None => rows, Some(L2::Scalar) => 1, Some(L2::PerFeature) => features };
+        let (u, w) = (rng.normals(m), rng.normals(features));
+        check_problem(&problem, &u, &w, &mut rng);
+        // The penalised problems are strongly convex and the exact hypergradient is the derivative of F(w*(u)).
+        if kind.is_some() {
+            check_hypergradient(&problem, EXACT.into(), &u, &w, &mut rng);
+        }
+        // An unrolled run is differentiated as it ran, whatever the start and however far from a solution.
+        for steps in [1, 2, 9] {
+            let unrolled = Unrolled { steps, alpha: 0.03, last: None };
+            check_hypergradient(&problem, Estimator::Unrolled(unrolled), &u, &w, &mut rng);
+        }
+    }
+
+    #[test]
+    fn quadratic_derivatives(seed in any::<u64>(), n in 1_usize..9, m in 1_usize..7, rank in 0.0..1.0_f64) {
+        let q = RandomQuadratic::new(seed, n, m, 1 + (rank * n as f64) as usize, 10.0);
+        let problem = q.problem::<f64>();
+        let mut rng = Rng(seed ^ 5);
+        let (u, w) = (rng.normals(m), rng.normals(n));
+        check_problem(&problem, &u, &w, &mut rng);
+        // Singular or not: w*(u) is the solution nearest to the start, and J = −A⁺B.
+        check_hypergradient(&problem, EXACT.into(), &u, &w, &mut rng);
+        let unrolled = Unrolled { steps: 5, alpha: 0.4, last: None };
+        check_hypergradient(&problem, Estimator::Unrolled(unrolled), &u, &w, &mut rng);
+    }
+}
+
+/// A user's problem that is neither quadratic nor separable: f = Σ log cosh(w_i − sin u_i) + ½ a ‖w‖² + w₀ w₁ u₀,
+/// F = ½‖w − 1‖² + u₀ w₁.
+fn nonlinear() -> UserProblem<f64> {
+    let a = 0.8;
+    UserProblem::<f64>::new(
+        3,
+        3,
+        move |u, w, g| {
+            let mut value = w[0] * w[1] * u[0];
+            for i in 0..3 {
+                let x = w[i] - u[i].sin();
+                value += x.cosh().ln() + 0.5 * a * w[i] * w[i];
+                g[i] = x.tanh() + a * w[i];
+            }
+            g[0] += w[1] * u[0];
+            g[1] += w[0] * u[0];
+            Ok(value)
+        },
+        |u, w, gu, gw| {
+            let mut value = u[0] * w[1];
+            for i in 0..3 {
+                value += 0.5 * (w[i] - 1.0) * (w[i] - 1.0);
+                gw[i] = w[i] - 1.0;
+            }
+            gw[1] += u[0];
+            gu[0] = w[1];
+            Ok(value)
+        },
+        move |u, w, v, out| {
+            for i in 0..3 {
+                let t = (w[i] - u[i].sin()).tanh();
+                out[i] = (1.0 - t * t + a) * v[i];
+            }
+            out[0] += u[0] * v[1];
+            out[1] += u[0] * v[0];
+            Ok(())
+        },
+        |u, w, v, out| {
+            for i in 0..3 {
+                let t = (w[i] - u[i].sin()).tanh();
+                out[i] = -(1.0 - t * t) * u[i].cos() * v[i];
+            }
+            out[0] += w[1] * v[0] + w[0] * v[1];
+            Ok(())
+        },
+    )
+    .with_mixed_jvp(|u, w, du, out| {
+        for i in 0..3 {
+            let t = (w[i] - u[i].sin()).tanh();
+            out[i] = -(1.0 - t * t) * u[i].cos() * du[i];
+        }
+        out[0] += w[1] * du[0];
+        out[1] += w[0] * du[0];
+        Ok(())
+    })
+}
+
+#[test]
+fn user_problem_derivatives() {
+    let problem = nonlinear();
+    for seed in 0..20 {
+        let mut rng = Rng(seed);
+        let u: Vec<f64> = rng.normals(3).iter().map(|u| 0.3 * u).collect();
+        let w = rng.normals(3);
+        check_problem(&problem, &u, &w, &mut rng);
+        for steps in [1, 4, 20] {
+            let unrolled = Unrolled { steps, alpha: 0.3, last: None };
+            check_hypergradient(&problem, Estimator::Unrolled(unrolled), &u, &w, &mut rng);
+        }
+    }
+}
+
+/// At the solution of a nonlinear inner problem, every estimator that inverts H agrees with the derivative of F(w*(u)).
+#[test]
+fn implicit_hypergradients_at_a_nonlinear_solution() {
+    let problem = nonlinear();
+    let u = vec![0.3, -0.7, 0.2];
+    let solve_inner = |u: &Vec<f64>| {
+        let (mut at, mut w, mut g) = (problem.workspace(), vec![0.0; 3], vec![0.0; 3]);
+        for _ in 0..4000 {
+            problem.inner(&mut at, u, &w, &mut g).unwrap();
+            w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.4 * g);
+        }
+        w
+    };
+    let mut workspace = hypergradient::Workspace::new(&problem);
+    let du = vec![0.6, 0.2, -1.0];
+    for inverse in [
+        EXACT,
+        Inverse::MinNorm { cutoff: None, by: Spectral::LANCZOS },
+        Inverse::Cg { iterations: 3, tolerance: 0.0 },
+        Inverse::neumann(300, 0.4),
+    ] {
+        let evaluation =
+            hypergradient::evaluate(&problem, &inverse.into(), &u, &solve_inner(&u), &mut workspace).unwrap();
+        assert!(evaluation.report.residual.unwrap() < 1e-12, "{inverse:?}");
+        let slope = dot(workspace.gradient(), &du);
+        agrees("dF/du", &[slope], &u, &du, |u| {
+            let mut junk = hypergradient::Workspace::new(&problem);
+            vec![
+                hypergradient::evaluate(&problem, &Inverse::Zero.into(), u, &solve_inner(u), &mut junk)
+                    .unwrap()
+                    .outer_loss,
+            ]
+        });
+    }
+    // Direct only: ∂F/∂u, which is not the derivative.
+    hypergradient::evaluate(&problem, &Inverse::Zero.into(), &u, &solve_inner(&u), &mut workspace).unwrap();
+    assert_eq!(workspace.gradient()[1..], [0.0, 0.0]);
+}
+
+/// f32 next to f64 on the same problem.
+#[test]
+fn single_precision_agrees() {
+    for seed in 0..20 {
+        let q = RandomQuadratic::new(seed, 7, 4, 7, 10.0);
+        let mut rng = Rng(seed);
+        let (u, w) = (rng.normals(4), rng.normals(7));
+        let (double, single) = (q.problem::<f64>(), q.problem::<f32>());
+        let mut workspace = hypergradient::Workspace::new(&double);
+        let mut workspace32 = hypergradient::Workspace::new(&single);
+        for inverse in [EXACT, Inverse::neumann(20, 0.4), Inverse::Damped { epsilon: 0.1, by: Spectral::LANCZOS }] {
+            hypergradient::evaluate(&double, &inverse.into(), &u, &w, &mut workspace).unwrap();
+            let (u, w) = (common::cast::<f32>(&u), common::cast::<f32>(&w));
+            hypergradient::evaluate(&single, &inverse.into(), &u, &w, &mut workspace32).unwrap();
+            let error = distance(workspace.gradient(), workspace32.gradient());
+            assert!(error <= 2e-4 * norm(workspace.gradient()), "{inverse:?}: {error:e}");
+        }
+    }
+}

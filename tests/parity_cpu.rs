@@ -1,0 +1,208 @@
+//! Every CPU kernel against its plain reference, with each set of vector instructions of this machine, on edge shapes,
+//! misaligned starts and NaN-filled outputs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use blo::cpu::{self, Simd};
+use blo::{Scalar, reference};
+use common::{Rng, cast, distance, norm};
+
+const LENGTHS: [usize; 17] = [0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 63, 65, 100, 1027];
+
+/// A vector whose first element is `offset` elements past an aligned start, and the guard around it.
+struct Guarded<T> {
+    all: Vec<T>,
+    offset: usize,
+    len: usize,
+}
+
+impl<T: Scalar> Guarded<T> {
+    const GUARD: usize = 8;
+
+    fn new(values: &[f64], offset: usize) -> Guarded<T> {
+        let mut all = vec![T::from_f64(777.0); values.len() + offset + Self::GUARD];
+        all[offset..offset + values.len()].copy_from_slice(&cast::<T>(values));
+        Guarded { all, offset, len: values.len() }
+    }
+
+    fn get(&mut self) -> &mut [T] {
+        &mut self.all[self.offset..self.offset + self.len]
+    }
+
+    fn check(&self) {
+        let guards = self.all[..self.offset].iter().chain(&self.all[self.offset + self.len..]);
+        assert!(guards.copied().all(|value| value == T::from_f64(777.0)), "written outside of the vector");
+    }
+}
+
+fn each<T: Scalar>(mut body: impl FnMut(Simd, usize, &mut Rng)) {
+    let mut rng = Rng(42);
+    for simd in Simd::available() {
+        for offset in [0, 1, 3] {
+            body(simd, offset, &mut rng);
+        }
+    }
+}
+
+fn vectors<T: Scalar>() {
+    each::<T>(|simd, offset, rng| {
+        for len in LENGTHS {
+            let (x, y, z) = (rng.normals(len), rng.normals(len), rng.normals(len));
+            let tolerance = T::EPSILON * 8.0;
+            let (mut gx, mut gy) = (Guarded::<T>::new(&x, offset), Guarded::<T>::new(&y, offset));
+            let expected = reference::dot(gx.get(), gy.get());
+            let size = norm(gx.get()) * norm(gy.get());
+            let found = cpu::dot(simd, gx.get(), gy.get());
+            assert!((found - expected).abs() <= 8.0 * f64::EPSILON * (len as f64).sqrt() * size, "dot of {len}");
+
+            let a = T::from_f64(rng.normal());
+            let mut expected = cast::<T>(&y);
+            reference::axpy(a, &cast::<T>(&x), &mut expected);
+            cpu::axpy(simd, a, gx.get(), gy.get());
+            assert!(distance(gy.get(), &expected) <= tolerance * (norm(&expected) + norm(gx.get())), "axpy of {len}");
+            gy.check();
+
+            let mut expected = cast::<T>(&x);
+            reference::scale(a, &mut expected);
+            cpu::scale(simd, a, gx.get());
+            assert_eq!(gx.get(), expected, "scale of {len}");
+            gx.check();
+
+            let (mut p, mut q) = (Guarded::<T>::new(&y, offset), Guarded::<T>::new(&z, offset));
+            let (mut p0, mut q0) = (cast::<T>(&y), cast::<T>(&z));
+            let hp = cast::<T>(&x);
+            let expected = reference::neumann_update(a, &hp, &mut p0, &mut q0);
+            let found = cpu::neumann_update(simd, a, &hp, p.get(), q.get());
+            assert!(distance(p.get(), &p0) <= tolerance * (norm(&p0) + norm(&hp)), "p of {len}");
+            assert_eq!(q.get(), q0, "q of {len}");
+            assert!((found - expected).abs() <= 64.0 * T::EPSILON * (expected + norm(&hp).powi(2)), "norm² of {len}");
+            p.check();
+            q.check();
+        }
+    });
+}
+
+fn matrices<T: Scalar>() {
+    each::<T>(|simd, offset, rng| {
+        for rows in [0, 1, 2, 3, 4, 5, 9, 33, 130] {
+            for cols in [0, 1, 2, 3, 5, 16, 31, 32, 33, 67, 200] {
+                let a = rng.normals(rows * cols);
+                let mut ga = Guarded::<T>::new(&a, offset);
+                let nan = |len: usize| Guarded::<T>::new(&vec![f64::NAN; len], offset);
+                let tolerance = |a: &[T], x: &[T]| 8.0 * T::EPSILON * norm(a) * norm(x) + f64::MIN_POSITIVE;
+
+                let x = cast::<T>(&rng.normals(cols));
+                let (mut y, mut expected) = (nan(rows), vec![T::ZERO; rows]);
+                reference::matvec(rows, cols, ga.get(), &x, &mut expected);
+                cpu::matvec(simd, cols, ga.get(), &x, y.get());
+                assert!(distance(y.get(), &expected) <= tolerance(ga.get(), &x), "matvec {rows} x {cols}");
+                y.check();
+
+                let x = cast::<T>(&rng.normals(rows));
+                let (mut y, mut expected) = (nan(cols), vec![T::ZERO; cols]);
+                reference::matvec_transposed(rows, cols, ga.get(), &x, &mut expected);
+                cpu::matvec_transposed(simd, cols, ga.get(), &x, y.get());
+                assert!(distance(y.get(), &expected) <= tolerance(ga.get(), &x), "transposed {rows} x {cols}");
+                y.check();
+
+                let mut expected = vec![0.0; cols * cols];
+                reference::gram(rows, cols, &common::widen(ga.get()), &mut expected);
+                let found = cpu::gram(cols, ga.get());
+                assert!(distance(&found, &expected) <= 8.0 * f64::EPSILON * norm(ga.get()).powi(2) + f64::MIN_POSITIVE);
+            }
+        }
+    });
+}
+
+#[test]
+fn vector_kernels_equal_their_reference() {
+    vectors::<f32>();
+    vectors::<f64>();
+}
+
+#[test]
+fn matrix_kernels_equal_their_reference() {
+    matrices::<f32>();
+    matrices::<f64>();
+}
+
+#[test]
+fn equal_input_gives_equal_bits() {
+    let mut rng = Rng(3);
+    for simd in Simd::available() {
+        let (a, x) = (rng.normals(37 * 53), rng.normals(53));
+        let run = || {
+            let mut y = vec![0.0; 37];
+            cpu::matvec(simd, 53, &a, &x, &mut y);
+            (y, cpu::dot(simd, &a, &a))
+        };
+        assert_eq!(run(), run());
+    }
+}
+
+#[test]
+fn nan_and_infinity_pass_through() {
+    for simd in Simd::available() {
+        for position in [0, 5, 33, 39] {
+            let mut x = vec![1.0_f32; 40];
+            x[position] = f32::NAN;
+            assert!(cpu::dot(simd, &x, &x).is_nan() && cpu::norm(simd, &x).is_nan());
+            x[position] = f32::INFINITY;
+            assert_eq!(cpu::norm(simd, &x), f64::INFINITY);
+            let mut y = vec![0.0_f32; 1];
+            cpu::matvec(simd, 40, &x, &[1.0_f32; 40], &mut y);
+            assert_eq!(y[0], f32::INFINITY);
+        }
+    }
+}
+
+#[test]
+fn norms_neither_overflow_nor_underflow() {
+    for scale in [1e-300, 1e-160, 1.0, 1e160, 1e300] {
+        let x: Vec<f64> = [3.0, 4.0, 12.0].iter().map(|x| x * scale).collect();
+        let found = cpu::norm(Simd::best(), &x);
+        assert!((found / scale - 13.0).abs() < 1e-13, "{found:e}");
+    }
+    assert_eq!(cpu::norm::<f64>(Simd::best(), &[]), 0.0);
+    assert_eq!(cpu::norm(Simd::best(), &[0.0_f64; 5]), 0.0);
+}
+
+#[test]
+fn adam_equals_its_reference() {
+    let mut rng = Rng(1);
+    let rule = cpu::Adam { step: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+    for len in [0, 1, 5, 64] {
+        let (mut x, mut y) = (rng.normals(len), Vec::new());
+        y.clone_from(&x);
+        let zero = || vec![0.0; len];
+        let (mut m, mut v, mut m0, mut v0) = (zero(), zero(), zero(), zero());
+        for t in 1..=7 {
+            let g = rng.normals(len);
+            rule.update(t, &g, &mut m, &mut v, &mut x);
+            reference::adam(0.1, 0.9, 0.99, 1e-8, t, &g, &mut m0, &mut v0, &mut y);
+        }
+        assert!(distance(&x, &y) <= 1e-15 * norm(&y));
+    }
+    // A gradient of zero moves nothing and makes no NaN.
+    let (mut x, mut m, mut v) = (vec![1.0], vec![0.0], vec![0.0]);
+    rule.update(1, &[0.0], &mut m, &mut v, &mut x);
+    assert_eq!(x, [1.0]);
+}
+
+#[test]
+fn positive_definite_test_and_eigenvalues_agree() {
+    for (matrix, expected) in
+        [(vec![2.0, 1.0, 1.0, 2.0], true), (vec![1.0, 2.0, 2.0, 1.0], false), (vec![1.0, 1.0, 1.0, 1.0], true)]
+    {
+        assert_eq!(cpu::is_positive_definite(2, &matrix, 1e-12), expected);
+        let (values, vectors) = cpu::symmetric_eigen("matrix", 2, &matrix).unwrap();
+        assert_eq!(values[0] > -1e-12, expected);
+        assert!(values[0] <= values[1]);
+        for i in 0..2 {
+            let v = &vectors[i * 2..(i + 1) * 2];
+            let hv = common::matvec(2, 2, &matrix, v);
+            assert!(distance(&hv, &[values[i] * v[0], values[i] * v[1]]) < 1e-14);
+        }
+    }
+}
