@@ -51,3 +51,8 @@ pub use hypergradient::Estimator;
 pub use optimize::Rule;
 pub use scalar::Scalar;
 pub use solve::Inverse;
+
+/// The README's Rust example, compiled and run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -339,7 +339,8 @@ fn fig11c_two_points() {
         let row = find(&rows, method, key, value);
         assert!(distance(&vector(row), &expected) < 1e-6, "{row}");
         // At the origin the hypergradient is −Φ r(H) φₒ: the same direction, downhill.
-        let g: Vec<f64> = row["hypergradient_at_origin"].as_array().unwrap().iter().map(|g| g.as_f64().unwrap()).collect();
+        let g: Vec<f64> =
+            row["hypergradient_at_origin"].as_array().unwrap().iter().map(|g| g.as_f64().unwrap()).collect();
         assert!((g[0] * expected[1] - g[1] * expected[0]).abs() < 1e-6 && g[0] < 0.0, "{row}");
     }
     let exact = &find(&rows, "exact", "", 0.0)["hypergradient_at_origin"];

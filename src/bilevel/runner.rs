@@ -315,7 +315,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             *norm = points.norm(&self.scratch);
             points.axpy(T::from_f64(-alpha), &self.scratch, &mut self.ahead);
         }
-        !(norms[1] <= norms[0])
+        norms[1] > norms[0] || norms[1].is_nan()
     }
 
     /// Writes a trace row if one is due.

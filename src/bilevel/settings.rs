@@ -26,7 +26,7 @@ pub enum InnerSolve {
         alpha: f64,
         /// T, or the most steps if there is a tolerance; at least 1.
         steps: usize,
-        /// Stop once ‖∇_w f‖ is this small, relative to the largest one seen in this run; 0 never stops.
+        /// Stop once ‖∇_w f‖ is this small, relative to the largest one seen in this run; 0: once it is exactly 0.
         tolerance: f64,
     },
 }
@@ -44,7 +44,7 @@ pub struct Settings {
     pub outer: Rule,
     /// The most outer steps.
     pub outer_steps: usize,
-    /// Stop once ‖dF/du‖ is this small, relative to the first one of this run; 0 never stops.
+    /// Stop once ‖dF/du‖ is this small, relative to the first one of this run; 0: once it is exactly 0.
     pub outer_tolerance: f64,
     /// Take the look-ahead's w as the next one, instead of T new steps from the old w with the new u (which is Algorithm 2's
     /// order, and the default). Warm starts only.

@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn neumann_filter_equals_the_sum_of_its_terms() {
         for terms in [0_u64, 1, 2, 3, 10, 101] {
-            for alpha_lambda in [-0.3, -1e-9, 0.0, 1e-12, 1e-3, 0.5, 1.0, 1.3, 1.999] {
+            for alpha_lambda in [-0.3, -1e-9, 0.0, 1e-12, 1e-3, 0.5, 1.0, 1.3, 1.999_f64] {
                 let alpha = 0.25;
                 let lambda = alpha_lambda / alpha;
                 let sum: f64 = (0..=terms).map(|j| alpha * (1.0 - alpha_lambda).powi(j as i32)).sum();

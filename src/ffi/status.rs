@@ -1,0 +1,116 @@
+//! Status numbers and their texts, the last message, the version.
+
+use super::args::not_null;
+use super::guard::{contain, last_message};
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+/// What a call returns: BLO_OK, or one of the negative BLO_ERR_ numbers. Numbers are never reused.
+pub type Status = i32;
+
+/// Success.
+pub const BLO_OK: i32 = 0;
+/// A pointer that must not be NULL was NULL.
+pub const BLO_ERR_NULL: i32 = -1;
+/// A value out of its range, or an unknown choice.
+pub const BLO_ERR_INVALID: i32 = -2;
+/// A size that is not the problem's.
+pub const BLO_ERR_SHAPE: i32 = -3;
+/// NaN or an infinity in an array, or in what a callback wrote.
+pub const BLO_ERR_NON_FINITE: i32 = -4;
+/// A struct whose struct_size is below the first released size; was its init function called?
+pub const BLO_ERR_STRUCT_SIZE: i32 = -5;
+/// A matrix that has to be symmetric is not.
+pub const BLO_ERR_ASYMMETRIC: i32 = -20;
+/// A matrix that has to be positive semidefinite has a negative eigenvalue.
+pub const BLO_ERR_INDEFINITE: i32 = -21;
+/// An eigendecomposition did not converge.
+pub const BLO_ERR_DECOMPOSITION: i32 = -22;
+/// The problem cannot do what was asked; the message says what can.
+pub const BLO_ERR_UNSUPPORTED: i32 = -40;
+/// A callback returned other than 0; the message names it and has its number.
+pub const BLO_ERR_CALLBACK: i32 = -60;
+/// A bug of this library was contained; Rust may have written about it to stderr. The call had no effect.
+pub const BLO_ERR_PANIC: i32 = -100;
+
+/// The version of this binary interface: programs built for one run with every library that has the same. 0: not
+/// frozen yet.
+pub const BLO_ABI_VERSION: i32 = 0;
+
+const TEXTS: [(Status, &CStr); 12] = [
+    (BLO_OK, c"success"),
+    (BLO_ERR_NULL, c"a required pointer is NULL"),
+    (BLO_ERR_INVALID, c"a value is out of its range"),
+    (BLO_ERR_SHAPE, c"a size does not fit the problem"),
+    (BLO_ERR_NON_FINITE, c"a number is NaN or infinite"),
+    (BLO_ERR_STRUCT_SIZE, c"a struct_size is too small; call the struct's init function"),
+    (BLO_ERR_ASYMMETRIC, c"a matrix is not symmetric"),
+    (BLO_ERR_INDEFINITE, c"a matrix is not positive semidefinite"),
+    (BLO_ERR_DECOMPOSITION, c"an eigendecomposition did not converge"),
+    (BLO_ERR_UNSUPPORTED, c"the problem cannot do what was asked"),
+    (BLO_ERR_CALLBACK, c"a callback failed"),
+    (BLO_ERR_PANIC, c"internal error, please report it"),
+];
+
+/// What a status means, in a few words.
+///
+/// - status [in]: any number, known or not
+///
+/// Returns a static text, never NULL. blo_last_error has the particulars of a failure.
+#[unsafe(no_mangle)]
+pub extern "C" fn blo_status_text(status: Status) -> *const c_char {
+    let text = contain(|| TEXTS.iter().find(|(number, _)| *number == status).map(|(_, text)| text.as_ptr()));
+    text.ok().flatten().unwrap_or(c"unknown status".as_ptr())
+}
+
+/// Copies the message of the last call that this thread made: argument, what was found, what was expected.
+///
+/// - buffer [out, capacity bytes]: the message, cut if it does not fit, always closed by a NUL; NULL if capacity is
+///   0
+/// - capacity [in]: the size of buffer
+/// - needed [out]: the capacity that holds the whole message and its NUL; may be NULL
+///
+/// The message is empty after a call that succeeded. Every function that returns a blo_status replaces it, except
+/// this one; destroy functions leave it alone too. The message is for people: programs should decide by the status.
+///
+/// Returns BLO_ERR_NULL if buffer is NULL and capacity is not 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_last_error(buffer: *mut c_char, capacity: usize, needed: *mut usize) -> Status {
+    let body = || {
+        let message = last_message();
+        if !needed.is_null() {
+            // SAFETY: not null, so a size_t that the caller lets us write.
+            unsafe { needed.write(message.len() + 1) };
+        }
+        if capacity == 0 {
+            return Ok(());
+        }
+        not_null("buffer", buffer)?;
+        let mut len = message.len().min(capacity - 1);
+        while !message.is_char_boundary(len) {
+            len -= 1;
+        }
+        // SAFETY: len + 1 bytes are within the buffer's capacity.
+        unsafe {
+            ptr::copy_nonoverlapping(message.as_ptr(), buffer.cast::<u8>(), len);
+            buffer.add(len).write(0);
+        }
+        Ok(())
+    };
+    match contain(body).and_then(|result| result) {
+        Ok(()) => BLO_OK,
+        Err(error) => error.status(),
+    }
+}
+
+/// The version of the library, such as "1.2.3": a static text.
+#[unsafe(no_mangle)]
+pub extern "C" fn blo_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// BLO_ABI_VERSION of the library; compare it with that of the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn blo_abi_version() -> i32 {
+    BLO_ABI_VERSION
+}

@@ -1,0 +1,88 @@
+//! The C interface from C: the header alone in four languages, and a program against the static and the shared library.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// What the static library needs of the system (`rustc --print native-static-libs`).
+const NATIVE: [&str; 7] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn compiler(variable: &str, usual: &str) -> OsString {
+    env::var_os(variable).unwrap_or_else(|| usual.into())
+}
+
+/// The library that was built beside this test.
+fn library(name: &str) -> PathBuf {
+    let here = env::current_exe().unwrap();
+    let folders: Vec<&Path> = here.ancestors().skip(1).take(2).collect();
+    let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("no {name} in {folders:?}: is it in the crate-type of Cargo.toml?"))
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("cannot run {command:?}: {error}. This test needs a C and a C++ compiler: set CC and CXX.")
+    });
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    out.into_owned()
+}
+
+fn compile_header(compiler: &OsString, language: &str, standard: &str) {
+    let source = root().join("tests/c/header.c");
+    let standard = format!("-std={standard}");
+    run(Command::new(compiler)
+        .args(["-x", language, &standard, "-fsyntax-only"])
+        .args(WARNINGS)
+        .arg("-I")
+        .arg(root().join("include"))
+        .arg(source));
+}
+
+#[test]
+fn the_header_compiles_alone() {
+    for standard in ["c99", "c11"] {
+        compile_header(&compiler("CC", "cc"), "c", standard);
+    }
+    for standard in ["c++11", "c++17"] {
+        compile_header(&compiler("CXX", "c++"), "c++", standard);
+    }
+}
+
+fn smoke(name: &str, link: &[OsString]) {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    run(Command::new(compiler("CC", "cc"))
+        .args(["-std=c99", "-g"])
+        .args(WARNINGS)
+        .arg("-I")
+        .arg(root().join("include"))
+        .arg(root().join("tests/c/smoke.c"))
+        .args(link)
+        .arg("-lm")
+        .arg("-o")
+        .arg(&program));
+    assert_eq!(run(&mut Command::new(&program)), "ok\n");
+}
+
+#[test]
+fn a_program_against_the_static_library() {
+    let mut link = vec![library("libblo.a").into_os_string()];
+    link.extend(NATIVE.map(OsString::from));
+    smoke("smoke_static", &link);
+}
+
+#[test]
+fn a_program_against_the_shared_library() {
+    // By its path, so that no search can find another one, when linking or when running.
+    let path = library("libblo.so");
+    smoke("smoke_shared", &[path.into_os_string()]);
+}
