@@ -149,7 +149,7 @@ impl fmt::Display for Error {
             Error::Unsupported { operation, reason } => write!(f, "{operation}: not possible: {reason}"),
             Error::Callback { name, code } => write!(f, "callback {name}: found return value {code}, expected 0"),
             Error::Decomposition { argument } => {
-                write!(f, "{argument}: found no convergence of its eigendecomposition, expected a well-scaled matrix")
+                write!(f, "{argument}: found no convergence of its decomposition, expected a well-scaled matrix")
             }
             Error::Panic { message } => write!(f, "internal error (please report it): {message}"),
         }

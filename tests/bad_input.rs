@@ -320,7 +320,7 @@ fn overflowing_penalty() {
     let problem = LeastSquares::log_l2(L2::PerFeature, examples(3), examples(2), Reduction::Mean).unwrap();
     let settings = Settings::new(Start::Cold, InnerSolve::Fixpoint, Inverse::Zero, Rule::descent(0.1));
     let error = Runner::new(&problem, settings, &[0.0, 1000.0], &[0.5; 2]).unwrap().run().unwrap_err();
-    assert!(matches!(error, Error::NonFinite { argument: "u", .. }), "{error}");
+    assert!(matches!(error, Error::NonFinite { argument: "exp(u)", index: 1, .. }), "{error}");
 }
 
 #[test]

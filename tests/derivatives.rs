@@ -88,14 +88,14 @@ fn least_squares(
 }
 
 /// F(u, w*(u)) or F(u, w_T(u)) for a difference quotient.
-fn check_hypergradient<P>(problem: &P, estimator: Estimator, u: &Vec<f64>, start: &Vec<f64>, rng: &mut Rng)
+fn check_hypergradient<P>(problem: &P, estimator: Estimator, u: &Vec<f64>, start: &[f64], rng: &mut Rng)
 where
     P: Problem<f64>,
     P::Points: blo::solve::Space<f64, Vector = Vec<f64>>,
 {
     let implicit = matches!(estimator, Estimator::Implicit(_));
     let at_solution = |u: &Vec<f64>| -> Vec<f64> {
-        let mut w = start.clone();
+        let mut w = start.to_vec();
         if implicit {
             problem.fixpoint(&mut problem.workspace(), u, &mut w).unwrap();
         }
@@ -276,6 +276,69 @@ fn single_precision_agrees() {
             hypergradient::evaluate(&single, &inverse.into(), &u, &w, &mut workspace32).unwrap();
             let error = distance(workspace.gradient(), workspace32.gradient());
             assert!(error <= 2e-4 * norm(workspace.gradient()), "{inverse:?}: {error:e}");
+        }
+    }
+}
+
+/// Penalties that differ by twenty orders of magnitude: every weight still solves its own equation.
+#[test]
+fn ridge_solutions_with_extreme_penalties() {
+    let mut rng = Rng(12);
+    for (kind, u) in [
+        (L2::PerFeature, vec![-30.0, 0.0, 28.0, 3.0]),
+        (L2::PerFeature, vec![28.0; 4]),
+        (L2::Scalar, vec![-35.0]),
+        (L2::Scalar, vec![30.0]),
+    ] {
+        let problem = least_squares(&mut rng, 9, 4, Some(kind), Reduction::Mean);
+        let (mut at, mut w, mut g) = (problem.workspace(), vec![0.0; 4], vec![0.0; 4]);
+        problem.inner(&mut at, &u, &w, &mut g).unwrap();
+        let start = g.clone();
+        problem.fixpoint(&mut at, &u, &mut w).unwrap();
+        problem.inner(&mut at, &u, &w, &mut g).unwrap();
+        assert!(norm(&g) <= 1e-13 * norm(&start), "{kind:?} {u:?}: {g:?}");
+        // The strongly penalised weight is −g/penalty to leading order, not zero.
+        if u.len() == 4 {
+            assert!((w[2] * 28.0_f64.exp() + start[2]).abs() < 2.0 * norm(&start) && w[2] != 0.0);
+        }
+    }
+}
+
+/// The values themselves, against the formulas: derivatives agree with a value of any scale.
+#[test]
+fn least_squares_values() {
+    let mut rng = Rng(31);
+    for kind in [None, Some(L2::Scalar), Some(L2::PerFeature)] {
+        for (reduction, scale) in [(Reduction::Sum, 1.0), (Reduction::Mean, 1.0 / 5.0)] {
+            let mut examples =
+                |rows: usize| Examples { design: rng.normals(rows * 3), features: 3, targets: rng.normals(rows) };
+            let (inner, outer) = (examples(5), examples(4));
+            let square = |examples: &Examples<f64>, targets: &[f64], w: &[f64]| {
+                let prediction = common::matvec(targets.len(), 3, &examples.design, w);
+                distance(&prediction, targets).powi(2)
+            };
+            let u = rng.normals(match kind {
+                None => 5,
+                Some(L2::Scalar) => 1,
+                Some(L2::PerFeature) => 3,
+            });
+            let w = rng.normals(3);
+            let targets = if kind.is_none() { u.clone() } else { inner.targets.clone() };
+            let penalty: f64 = match kind {
+                None => 0.0,
+                Some(_) => (0..3).map(|i| 0.5 * u[i % u.len()].exp() * w[i] * w[i]).sum(),
+            };
+            let expected_inner = 0.5 * scale * square(&inner, &targets, &w) + penalty;
+            let expected_outer = 0.5 / 4.0 * square(&outer, &outer.targets, &w);
+            let problem = match kind {
+                None => LeastSquares::targets(inner, outer, reduction).unwrap(),
+                Some(l2) => LeastSquares::log_l2(l2, inner, outer, reduction).unwrap(),
+            };
+            let (mut at, mut gu, mut gw) = (problem.workspace(), vec![0.0; u.len()], vec![0.0; 3]);
+            let found = problem.inner(&mut at, &u, &w, &mut gw).unwrap();
+            assert!((found - expected_inner).abs() < 1e-14 * (1.0 + expected_inner), "{kind:?} {reduction:?}");
+            let found = problem.outer(&mut at, &u, &w, &mut gu, &mut gw).unwrap();
+            assert!((found - expected_outer).abs() < 1e-14 * (1.0 + expected_outer), "{kind:?} {reduction:?}");
         }
     }
 }

@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn theorem_31_minimum_displacement(q in quadratics(), seed in any::<u64>()) {
         let (_, _, spectrum) = outer_curvature(&q);
-        let floor = 1e-9 * spectrum.radius();
+        let floor = 1e-13 * spectrum.radius();
         let smallest = spectrum.values().iter().copied().filter(|&v| v > floor).fold(f64::INFINITY, f64::min);
         prop_assume!(smallest > 2e-3 * spectrum.radius());
         let mut rng = Rng(seed);
@@ -293,7 +293,8 @@ proptest! {
             }
             w = if variant == 2 { ahead } else { descend(&u, if variant == 0 { &w0 } else { &w }) };
         }
-        prop_assert_eq!(seen.len(), 13);
+        // All of them, but for a hypergradient that is exactly zero, which ends a run.
+        prop_assert!(seen.len() == 13 || seen.last().is_some_and(|(_, _, g)| norm(g) == 0.0));
     }
 }
 

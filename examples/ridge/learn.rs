@@ -15,15 +15,15 @@ pub const GRID: (f64, f64) = (1e-3, 1e3);
 
 /// The outer step of Adam, in the logarithm of a penalty.
 const OUTER_STEP: f64 = 0.1;
-/// Adam's epsilon, for a loss of about ½ (the target has unit variance). It bounds the step size by `OUTER_STEP / EPSILON`
-/// where the hypergradient vanishes. With the usual 1e-8 the steps there become unstable: they amplify rounding errors until
-/// cold and warm starts part.
+/// Adam's epsilon, for a loss of about ½ (the target has unit variance). It bounds the step size by `OUTER_STEP /
+/// EPSILON` where the hypergradient vanishes. With the usual 1e-8 the steps there become unstable: they amplify
+/// rounding errors until cold and warm starts part.
 const EPSILON: f64 = 1e-4;
-const OUTER_STEPS: usize = 3000;
+const OUTER_STEPS: usize = 2000;
 /// Relative to the hypergradient at the best scalar.
 const OUTER_TOLERANCE: f64 = 1e-3;
-/// A u counts as better if the validation loss is lower by this share. Above rounding, so that cold and warm starts keep
-/// the u of the same step.
+/// A u counts as better if the validation loss is lower by this share. Above rounding, so that cold and warm starts
+/// keep the u of the same step.
 const BETTER: f64 = 1e-9;
 /// A run stops before the Hessian's smallest eigenvalue falls to this share of its largest one.
 const CONDITION: f64 = 1e-9;

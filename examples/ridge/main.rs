@@ -4,11 +4,11 @@
 //! cargo run --release --example ridge -- examples/diabetes.csv
 //! ```
 //!
-//! The last column of the table is the target; a header line is optional. Half of the rows train the regression (the inner
-//! problem), a quarter is for validation (the outer problem, over the logarithms of the penalties), and the rest is left for
-//! the test error, which nothing is tuned on: it comes as it comes, and where the validation rows are few, many penalties
-//! can fit them at its expense. With an inner problem that is strongly convex, as here, a full warm start and a cold start
-//! find the same penalties.
+//! The last column of the table is the target; a header line is optional. Half of the rows train the regression (the
+//! inner problem), a quarter is for validation (the outer problem, over the logarithms of the penalties), and the rest
+//! is left for the test error, which nothing is tuned on: it comes as it comes, and where the validation rows are few,
+//! many penalties can fit them at its expense. With an inner problem that is strongly convex, as here, a full warm
+//! start and a cold start find the same penalties.
 //!
 //! Each outer step decomposes the Hessian, features × features: for tables of up to a few hundred columns.
 

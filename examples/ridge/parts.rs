@@ -31,8 +31,11 @@ impl Moments {
     }
 }
 
+/// The largest number of deviations from the mean; the squares of larger ones might overflow.
+const LARGEST: f64 = 1e100;
+
 /// Splits a table after a shuffle (half, a quarter, the rest), and standardises features and target by the mean and the
-/// standard deviation of the training part. The error is the name of a column too large for that.
+/// standard deviation of the training part. The error says which numbers are too large for that.
 pub fn split(table: &Table, seed: u64) -> Result<Parts, String> {
     let n = table.targets.len();
     let order = shuffled(n, seed);
@@ -44,6 +47,7 @@ pub fn split(table: &Table, seed: u64) -> Result<Parts, String> {
         .collect::<Result<_, _>>()?;
     let target = moments(&table.target, train.iter().map(|&i| table.targets[i]))?;
     let target = Moments { deviation: if target.deviation > 0.0 { target.deviation } else { 1.0 }, ..target };
+    check_sizes(table, &columns, &target)?;
     let part = |rows: &[usize]| Examples {
         design: rows
             .iter()
@@ -60,6 +64,23 @@ pub fn split(table: &Table, seed: u64) -> Result<Parts, String> {
         constant: columns.iter().map(|column| column.deviation == 0.0).collect(),
         target_scale: target.deviation,
     })
+}
+
+/// Checks that all values can be worked with in units of their columns' deviations.
+fn check_sizes(table: &Table, columns: &[Moments], target: &Moments) -> Result<(), String> {
+    let check = |row: usize, name: &str, value: f64, column: &Moments| {
+        if column.standardise(value).abs() <= LARGEST {
+            return Ok(());
+        }
+        Err(format!("data row {}: {value:e} in {name:?} is too large beside the training rows", row + 1))
+    };
+    for (i, (row, y)) in table.rows.chunks_exact(columns.len()).zip(&table.targets).enumerate() {
+        for ((value, column), name) in row.iter().zip(columns).zip(&table.features) {
+            check(i, name, *value, column)?;
+        }
+        check(i, &table.target, *y, target)?;
+    }
+    Ok(())
 }
 
 /// Of the training rows of one column; the deviation is 0 if they are all the same.

@@ -213,7 +213,9 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         );
         let evaluation = match evaluation {
             Ok(evaluation) => evaluation,
-            Err(Error::NonFinite { argument: "hypergradient" | "u", .. }) => return Ok(Some(Halt::OuterDiverged)),
+            Err(Error::NonFinite { argument: "hypergradient" | "u" | hypergradient::OVERFLOW, .. }) => {
+                return Ok(Some(Halt::OuterDiverged));
+            }
             Err(Error::NonFinite { argument: hypergradient::DIVERGED, .. }) => return Ok(Some(Halt::InnerDiverged)),
             Err(error) => return Err(error),
         };

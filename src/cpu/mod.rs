@@ -1,11 +1,11 @@
 //! Fast operations on the CPU. faer and vector instructions are used here and nowhere else.
 
-mod eigen;
+mod dense;
 mod matrix;
 mod simd;
 mod vector;
 
-pub use eigen::{is_positive_definite, symmetric_eigen};
+pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
 pub use matrix::{gram, matvec, matvec_transposed};
 pub use simd::Simd;
 pub use vector::{Adam, axpy, dot, neumann_update, norm, scale};

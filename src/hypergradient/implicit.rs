@@ -2,8 +2,11 @@
 
 use super::{Evaluation, Workspace};
 use crate::problem::{PointOf, Problem};
-use crate::solve::{Inverse, Solve, Space};
-use crate::{Result, Scalar};
+use crate::solve::{self, Inverse, Solve, Space};
+use crate::{Error, Result, Scalar};
+
+/// What the error calls a ∂F/∂w that is not finite.
+pub(crate) const OVERFLOW: &str = "outer gradient in w";
 
 pub(super) fn run<T: Scalar, P: Problem<T>>(
     problem: &P,
@@ -16,7 +19,13 @@ pub(super) fn run<T: Scalar, P: Problem<T>>(
     let outer_loss = problem.outer(at, u, w, &mut workspace.gradient, &mut workspace.gradient_w)?;
     problem.linearize(at, u, w)?;
     problem.lift(at, &workspace.gradient_w, &mut workspace.b)?;
-    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
+    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve);
+    let report = report.map_err(|error| match error {
+        Error::NonFinite { argument: solve::RIGHT_HAND_SIDE, index, found } => {
+            Error::NonFinite { argument: OVERFLOW, index, found }
+        }
+        error => error,
+    })?;
     if solve.inverse != Inverse::Zero {
         problem.mixed_vjp(at, &workspace.q, &mut workspace.mixed)?;
         problem.outer_space().axpy(-T::ONE, &workspace.mixed, &mut workspace.gradient);

@@ -6,6 +6,7 @@
 mod implicit;
 mod unrolled;
 
+pub(crate) use implicit::OVERFLOW;
 pub(crate) use unrolled::DIVERGED;
 pub use unrolled::Unrolled;
 

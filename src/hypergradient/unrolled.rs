@@ -1,7 +1,9 @@
 //! Reverse-mode differentiation of T inner gradient steps, all of them or the last K.
 //!
-//!     w_{t+1} = w_t − alpha ∇_w f(u, w_t)
-//!     λ_T = ∂F/∂w (u, w_T);   dF/du = ∂F/∂u − Σ_t alpha M_tᵀ λ_{t+1};   λ_t = λ_{t+1} − alpha H_t λ_{t+1}
+//! ```text
+//! w_{t+1} = w_t − alpha ∇_w f(u, w_t)
+//! λ_T = ∂F/∂w (u, w_T);   dF/du = ∂F/∂u − Σ_t alpha M_tᵀ λ_{t+1};   λ_t = λ_{t+1} − alpha H_t λ_{t+1}
+//! ```
 //!
 //! with t from T−1 down to T−K. On a quadratic, and from any stationary point, that is the Neumann series with one term
 //! for each step: K_Neumann = T − 1 (paper, section 4.2 and appendix E).

@@ -56,6 +56,7 @@ pub struct LeastSquares<T> {
     outer_space: Flat,
     /// s ΦᵀΦ, where it is cheaper than Φ and Φᵀ.
     gram: Option<Vec<T>>,
+    wide_gram: OnceLock<Vec<f64>>,
     spectrum: OnceLock<Spectrum>,
 }
 
@@ -68,7 +69,6 @@ pub struct Workspace<T> {
     w: Vec<T>,
     gradient: Vec<T>,
     step: Vec<T>,
-    own: Spectrum,
     wide: Vec<f64>,
 }
 
@@ -123,27 +123,40 @@ impl<T: Scalar> LeastSquares<T> {
             inner_space: Flat::new(n),
             outer_space: Flat::new(outer_len),
             gram: None,
+            wide_gram: OnceLock::new(),
             spectrum: OnceLock::new(),
         };
         // One n × n product against two with n × rows.
         if n <= 2 * rows {
-            problem.gram = Some(problem.wide_gram().into_iter().map(T::from_f64).collect());
+            problem.gram = Some(problem.wide_gram().iter().map(|&value| T::from_f64(value)).collect());
         }
         Ok(problem)
     }
 
-    /// s ΦᵀΦ in `f64`.
-    fn wide_gram(&self) -> Vec<f64> {
-        let mut gram = cpu::gram(self.inner.features, &self.inner.design);
-        for value in &mut gram {
-            *value *= self.scale;
+    /// s ΦᵀΦ in `f64`; made at the first call, kept after it.
+    fn wide_gram(&self) -> &[f64] {
+        self.wide_gram.get_or_init(|| {
+            let mut gram = cpu::gram(self.inner.features, &self.inner.design);
+            for value in &mut gram {
+                *value *= self.scale;
+            }
+            gram
+        })
+    }
+
+    /// s ΦᵀΦ + diag(penalty) in `f64`.
+    fn penalised_gram(&self, penalty: &[T]) -> Result<Vec<f64>> {
+        check_finite("exp(u)", penalty)?;
+        let mut h = self.wide_gram().to_vec();
+        for (i, value) in penalty.iter().enumerate() {
+            h[i * penalty.len() + i] += value.to_f64();
         }
-        gram
+        Ok(h)
     }
 
     /// The eigendecomposition of s ΦᵀΦ, the Hessian without penalty; made at the first call, kept after it.
     pub fn gram_spectrum(&self) -> Result<&Spectrum> {
-        cached(&self.spectrum, || Spectrum::of("inner design", self.inner.features, &self.wide_gram()))
+        cached(&self.spectrum, || Spectrum::of("inner design", self.inner.features, self.wide_gram()))
     }
 
     /// penalty ← exp(u) for each feature; zero where u is the targets.
@@ -169,13 +182,7 @@ impl<T: Scalar> LeastSquares<T> {
                 Ok(own)
             }
             Kind::LogL2(L2::PerFeature) => {
-                let n = self.inner.features;
-                let mut h = self.wide_gram();
-                for (i, value) in penalty.iter().enumerate() {
-                    h[i * n + i] += value.to_f64();
-                }
-                check_finite("u", &h)?;
-                *own = Spectrum::of("inner Hessian", n, &h)?;
+                *own = Spectrum::of("inner Hessian", penalty.len(), &self.penalised_gram(penalty)?)?;
                 Ok(own)
             }
         }
@@ -205,7 +212,6 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
             w: zeros(n),
             gradient: zeros(n),
             step: zeros(n),
-            own: Spectrum::default(),
             wide: Vec::with_capacity(2 * n),
         }
     }
@@ -330,10 +336,24 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
         let value = self.inner(workspace, u, w, &mut gradient);
         workspace.gradient = gradient;
         value?;
-        let spectrum = self.spectrum_at(&workspace.penalty, &mut workspace.own)?;
-        let floor = default_cutoff::<T>() * spectrum.radius();
-        let filter = Filter::MinNorm { floor };
-        spectrum.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
+        match self.kind {
+            Kind::Targets => {
+                let spectrum = self.gram_spectrum()?;
+                let filter = Filter::MinNorm { floor: default_cutoff::<T>() * spectrum.radius() };
+                spectrum.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
+            }
+            // A penalised problem has one solution however small the penalty: no cutoff.
+            Kind::LogL2(L2::Scalar) => {
+                let penalty = workspace.penalty.first().map_or(0.0, |value| value.to_f64());
+                check_finite("exp(u)", &[penalty])?;
+                let filter = Filter::Damped { epsilon: penalty };
+                self.gram_spectrum()?.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
+            }
+            Kind::LogL2(L2::PerFeature) => {
+                let h = self.penalised_gram(&workspace.penalty)?;
+                cpu::solve_positive_definite("inner Hessian", &h, &workspace.gradient, &mut workspace.step)?;
+            }
+        }
         self.inner_space.axpy(-T::ONE, &workspace.step, w);
         Ok(())
     }

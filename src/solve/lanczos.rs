@@ -1,6 +1,8 @@
 //! The Lanczos process with full reorthogonalisation, as an engine for spectral filters.
 //!
-//!     v₁ = b/‖b‖;   H Vₖ = Vₖ Tₖ + βₖ vₖ₊₁ eₖᵀ;   qₖ = ‖b‖ Vₖ r(Tₖ) e₁
+//! ```text
+//! v₁ = b/‖b‖;   H Vₖ = Vₖ Tₖ + βₖ vₖ₊₁ eₖᵀ;   qₖ = ‖b‖ Vₖ r(Tₖ) e₁
+//! ```
 //!
 //! r(Tₖ) by the eigenvectors of Tₖ, always in `f64`. Each new vector is orthogonalised twice against all earlier ones
 //! (modified Gram-Schmidt). A vanishing βₖ is success: qₖ is exact in the invariant subspace. With r(θ) = 1/θ above a

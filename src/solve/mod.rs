@@ -70,6 +70,9 @@ impl<T: Scalar, V> Workspace<T, V> {
     }
 }
 
+/// What errors call b.
+pub(crate) const RIGHT_HAND_SIDE: &str = "right-hand side";
+
 /// The relative cutoff of [`Inverse::MinNorm`] where none is given.
 pub fn default_cutoff<T: Scalar>() -> f64 {
     if T::EPSILON < 1e-10 { 1e-10 } else { 1e-6 }
@@ -91,7 +94,7 @@ pub fn solve<T: Scalar, O: Operator<T> + ?Sized>(
     solve.inverse.validate()?;
     let norm = op.space().norm(b);
     if !norm.is_finite() {
-        return Err(Error::NonFinite { argument: "right-hand side", index: 0, found: norm });
+        return Err(Error::NonFinite { argument: RIGHT_HAND_SIDE, index: 0, found: norm });
     }
     let mut report = Report::new(Ending::Completed, norm);
     if norm == 0.0 || solve.inverse == Inverse::Zero {

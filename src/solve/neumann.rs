@@ -1,6 +1,8 @@
 //! The Neumann series, term by term.
 //!
-//!     p₀ = alpha b;   pₖ₊₁ = pₖ − alpha H pₖ;   q = Σ_{k=0..K} pₖ
+//! ```text
+//! p₀ = alpha b;   pₖ₊₁ = pₖ − alpha H pₖ;   q = Σ_{k=0..K} pₖ
+//! ```
 //!
 //! For symmetric H the norms ‖pₖ‖ are log-convex in k: once they grow, they grow for good. So growth of the terms is the
 //! test for a series that does not contract, and the sum up to the smallest term is the best there is. The fused step adds

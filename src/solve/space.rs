@@ -90,6 +90,16 @@ impl Flat {
         Flat { len, simd }
     }
 
+    /// The dimension.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the dimension is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The instructions in use.
     pub fn simd(&self) -> Simd {
         self.simd

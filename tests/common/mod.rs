@@ -5,11 +5,17 @@
 use blo::problem::{InnerTerms, OuterTerms, Quadratic};
 use blo::solve::{Flat, Operator, Report, Solve, Workspace};
 use blo::{Inverse, Scalar};
+use proptest::test_runner::{Config, RngSeed};
 
-/// PROPTEST_CASES, or this many.
-pub fn config(cases: u32) -> proptest::test_runner::Config {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases);
-    proptest::test_runner::Config { cases, ..proptest::test_runner::Config::default() }
+/// This many cases from one fixed seed; PROPTEST_CASES and PROPTEST_RNG_SEED ask for others.
+pub fn config(cases: u32) -> Config {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    Config {
+        cases: number("PROPTEST_CASES").map_or(cases, |cases| cases as u32),
+        rng_seed: RngSeed::Fixed(number("PROPTEST_RNG_SEED").unwrap_or(2022)),
+        failure_persistence: None,
+        ..Config::default()
+    }
 }
 
 /// A dense matrix as an operator: products only, by the plain reference.
