@@ -286,3 +286,33 @@ fn automatic_step_contracts_and_is_reported() {
     let (q, report) = solve::<f64>(3, &[0.0; 9], inverse, &[1.0, 2.0, 3.0]);
     assert_eq!((report.ending, q), (Ending::Singular, vec![0.0; 3]));
 }
+
+/// bᵀH b = 0 is not the end: on the exchange of two coordinates the first Ritz value is 0 and the answer needs the second.
+#[test]
+fn one_quiet_step_does_not_end_a_lanczos_process() {
+    let (q, report) =
+        solve::<f64>(2, &[0.0, 1.0, 1.0, 0.0], Inverse::MinNorm { cutoff: None, by: Spectral::LANCZOS }, &[1.0, 0.0]);
+    assert!(distance(&q, &[0.0, 1.0]) < 1e-15, "{q:?} {report:?}");
+    let (low, high) = report.curvature.unwrap();
+    assert!((low + 1.0).abs() < 1e-14 && (high - 1.0).abs() < 1e-14);
+}
+
+/// A million terms in as many products as there are distinct curvatures, and a few.
+#[test]
+fn long_series_cost_few_products_on_low_rank() {
+    let points: Vec<f64> = (0..13).map(|i| -2.0 + i as f64 / 3.0).collect();
+    for (amplitude, alpha) in
+        [(blo::problem::fourier::Amplitude::Exponential, 1e-7), (blo::problem::fourier::Amplitude::Harmonic, 1e-3)]
+    {
+        let design = blo::problem::fourier::design::<f64>(&points, 10, amplitude).unwrap();
+        let h = common::gram(13, 21, &design);
+        let b = blo::problem::fourier::design::<f64>(&[0.3], 10, amplitude).unwrap();
+        for terms in [100, 10_000, 1_000_000] {
+            let by = |by| Inverse::NeumannFilter { terms, alpha, by };
+            let (expected, _) = solve::<f64>(21, &h, by(Spectral::Dense), &b);
+            let (q, report) = solve::<f64>(21, &h, by(Spectral::LANCZOS), &b);
+            assert!(report.products <= 17, "K = {terms}: {} products", report.products);
+            assert!(distance(&q, &expected) <= 1e-9 * norm(&expected), "K = {terms}");
+        }
+    }
+}

@@ -344,6 +344,33 @@ fn minimum_displacement_is_not_minimum_norm() {
     assert!(distance(runner.u(), &[0.625, 1.375]) < 1e-10, "{:?}", runner.u());
 }
 
+/// The inner tolerance: relative to the largest inner gradient of the run, and not a step more than it takes.
+#[test]
+fn inner_tolerance_stops_at_its_step() {
+    let q = RandomQuadratic::new(8, 6, 2, 6, 20.0);
+    let problem = q.problem::<f64>();
+    let (u, w0) = (vec![1.0, -2.0], vec![0.5; 6]);
+    let alpha = 1.0 / q.h.largest();
+    for tolerance in [1e-1, 1e-3, 1e-6] {
+        let (mut w, mut largest, mut steps) = (w0.clone(), 0.0_f64, 0);
+        loop {
+            let g = q.gradient(&u, &w);
+            largest = largest.max(norm(&g));
+            if norm(&g) <= tolerance * largest {
+                break;
+            }
+            w.iter_mut().zip(&g).for_each(|(w, g)| *w -= alpha * g);
+            steps += 1;
+        }
+        let inner = InnerSolve::Descent { alpha, steps: 100_000, tolerance };
+        let mut settings = Settings::new(Start::Cold, inner, Inverse::Zero, Rule::descent(1.0));
+        settings.outer_steps = 0;
+        let (outcome, _, found) = run(&problem, settings, &u, &w0);
+        assert_eq!(outcome.inner_steps, steps);
+        assert!(distance(&found, &w) < 1e-13);
+    }
+}
+
 /// The trace's instruments against their definitions.
 #[test]
 fn trace_rows_hold_what_they_say() {
