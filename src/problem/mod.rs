@@ -15,7 +15,7 @@
 //!   carries a lifetime into everything that holds it, and a handle of the C interface, which owns both, would have to
 //!   borrow from itself;
 //! - *host slices for u, w and gradients*, with only the vectors of the solve abstract. A device then moves u, w and the
-//!   gradient at each inner step (counted: 3 transfers a step, against none).
+//!   gradient at each inner step, where the loop below moves nothing (counted in that test).
 //!
 //! So a problem is immutable data; what changes is in its [`Problem::Workspace`], a plain value that the caller owns; and
 //! points (u, w, gradients) and the vectors of the solve have each their own [`Space`].
