@@ -82,7 +82,7 @@ fn estimators(n: usize) -> Vec<(String, Estimator)> {
         ("neumann_k10_auto".into(), implicit(automatic)),
         ("neumann_k100".into(), neumann(100)),
         ("cg_k10".into(), implicit(Inverse::Cg { iterations: 10, tolerance: 0.0 })),
-        ("unrolled_t11".into(), Estimator::Unrolled(Unrolled { steps: 11, alpha: ALPHA, last: None })),
+        ("unrolled_t11".into(), Estimator::Unrolled(Unrolled::descent(11, ALPHA))),
         ("min_norm_lanczos".into(), implicit(Inverse::MinNorm { cutoff: None, by: Spectral::LANCZOS })),
         ("damped_lanczos".into(), implicit(Inverse::Damped { epsilon: 0.1, by: Spectral::LANCZOS })),
     ];

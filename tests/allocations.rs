@@ -56,7 +56,7 @@ fn estimators() -> Vec<Estimator> {
     ]
     .map(|inverse| Estimator::Implicit(Solve { inverse, verify: true }))
     .to_vec();
-    all.push(Estimator::Unrolled(Unrolled { steps: 6, alpha: 0.3, last: Some(4) }));
+    all.push(Estimator::Unrolled(Unrolled { last: Some(4), ..Unrolled::descent(6, 0.3) }));
     all
 }
 
@@ -82,7 +82,7 @@ fn warm_hypergradients_allocate_nothing() {
 #[test]
 fn outer_steps_allocate_nothing() {
     let problem = RandomQuadratic::new(2, 12, 5, 8, 10.0).problem::<f64>();
-    let descent = InnerSolve::Descent { alpha: 0.3, steps: 6, tolerance: 0.0 };
+    let descent = InnerSolve::Optimizer { rule: Rule::descent(0.3), steps: 6, tolerance: 0.0 };
     // Without the direct gradient alone: it is zero here, and such a run ends at once.
     for estimator in estimators().into_iter().filter(|e| *e != Inverse::Zero.into()) {
         for (start, inner, rule) in [

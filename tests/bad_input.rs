@@ -143,10 +143,10 @@ fn estimator_parameters() {
         assert!(matches!(error, Error::Invalid { argument, .. } if argument == name), "{inverse:?}: {error}");
     }
     for (name, unrolled) in [
-        ("steps", Unrolled { steps: 0, alpha: 0.1, last: None }),
-        ("alpha", Unrolled { steps: 1, alpha: -0.1, last: None }),
-        ("last", Unrolled { steps: 3, alpha: 0.1, last: Some(0) }),
-        ("last", Unrolled { steps: 3, alpha: 0.1, last: Some(4) }),
+        ("steps", Unrolled::descent(0, 0.1)),
+        ("step", Unrolled::descent(1, -0.1)),
+        ("last", Unrolled { last: Some(0), ..Unrolled::descent(3, 0.1) }),
+        ("last", Unrolled { last: Some(4), ..Unrolled::descent(3, 0.1) }),
     ] {
         let error = evaluate(Estimator::Unrolled(unrolled), &[0.0; 2], &[0.0; 3]).unwrap_err();
         assert!(matches!(error, Error::Invalid { argument, .. } if argument == name), "{unrolled:?}: {error}");
@@ -159,7 +159,7 @@ fn estimator_parameters() {
 #[test]
 fn run_settings() {
     let problem = RandomQuadratic::new(1, 3, 2, 3, 4.0).problem::<f64>();
-    let descent = InnerSolve::Descent { alpha: 0.1, steps: 4, tolerance: 0.0 };
+    let descent = InnerSolve::Optimizer { rule: Rule::descent(0.1), steps: 4, tolerance: 0.0 };
     let make = |change: &dyn Fn(&mut Settings)| {
         let mut settings = Settings::new(Start::Warm, descent, Inverse::neumann(3, 0.1), Rule::descent(0.1));
         change(&mut settings);
@@ -174,16 +174,25 @@ fn run_settings() {
         (&|s| s.outer = Rule::Adam { step: 0.1, beta1: 0.0, beta2: 0.9, epsilon: 0.0 }, "epsilon: found 0, expected"),
         (&|s| s.outer_tolerance = -1.0, "outer_tolerance: found -1, expected"),
         (&|s| s.outer_tolerance = f64::NAN, "outer_tolerance: found NaN, expected"),
-        (&|s| s.inner = InnerSolve::Descent { alpha: 0.1, steps: 0, tolerance: 0.0 }, "inner steps: found 0, expected"),
-        (&|s| s.inner = InnerSolve::Descent { alpha: -0.1, steps: 1, tolerance: 0.0 }, "inner alpha: found -0.1"),
-        (&|s| s.inner = InnerSolve::Descent { alpha: 0.1, steps: 1, tolerance: -1.0 }, "inner tolerance: found -1"),
-        (&|s| s.estimator = Inverse::neumann(3, -1.0).into(), "alpha: found -1, expected"),
         (
-            &|s| s.estimator = Estimator::Unrolled(Unrolled { steps: 4, alpha: 0.2, last: None }),
-            "unrolled alpha: found 0.2, expected the inner alpha, 0.1",
+            &|s| s.inner = InnerSolve::Optimizer { rule: Rule::descent(0.1), steps: 0, tolerance: 0.0 },
+            "inner steps: found 0, expected",
         ),
         (
-            &|s| s.estimator = Estimator::Unrolled(Unrolled { steps: 5, alpha: 0.1, last: None }),
+            &|s| s.inner = InnerSolve::Optimizer { rule: Rule::descent(-0.1), steps: 1, tolerance: 0.0 },
+            "inner step: found -0.1",
+        ),
+        (
+            &|s| s.inner = InnerSolve::Optimizer { rule: Rule::descent(0.1), steps: 1, tolerance: -1.0 },
+            "inner tolerance: found -1",
+        ),
+        (&|s| s.estimator = Inverse::neumann(3, -1.0).into(), "alpha: found -1, expected"),
+        (
+            &|s| s.estimator = Estimator::Unrolled(Unrolled::descent(4, 0.2)),
+            "unrolled rule: found Descent { step: 0.2 }, expected the inner rule, Descent { step: 0.1 }",
+        ),
+        (
+            &|s| s.estimator = Estimator::Unrolled(Unrolled::descent(5, 0.1)),
             "unrolled steps: found 5, expected the inner steps, 4",
         ),
         (&|s| (s.start, s.keep_look_ahead) = (Start::Cold, true), "keep_look_ahead: not possible"),
@@ -222,12 +231,12 @@ fn steps_that_are_too_large() {
     };
     let good = Inverse::neumann(10, 0.5 / q.h.largest());
     for (steps, tolerance) in [(1, 0.0), (50, 0.0), (100_000, 1e-9)] {
-        let inner = InnerSolve::Descent { alpha, steps, tolerance };
+        let inner = InnerSolve::Optimizer { rule: Rule::descent(alpha), steps, tolerance };
         let outcome = run(inner, good.into(), Rule::descent(1e-9));
         assert_eq!(outcome.ending, RunEnding::InnerDiverged, "{steps} {outcome:?}");
     }
-    let inner = InnerSolve::Descent { alpha, steps: 30, tolerance: 0.0 };
-    let unrolled = Estimator::Unrolled(Unrolled { steps: 30, alpha, last: Some(2) });
+    let inner = InnerSolve::Optimizer { rule: Rule::descent(alpha), steps: 30, tolerance: 0.0 };
+    let unrolled = Estimator::Unrolled(Unrolled { last: Some(2), ..Unrolled::descent(30, alpha) });
     assert_eq!(run(inner, unrolled, Rule::descent(1e-12)).ending, RunEnding::InnerDiverged);
     assert_eq!(run(InnerSolve::Fixpoint, good.into(), Rule::descent(1e6)).ending, RunEnding::OuterDiverged);
     let continuing = Inverse::Neumann { terms: 10, step: Step::Fixed(alpha), on_growth: OnGrowth::Stop };
@@ -287,7 +296,7 @@ fn user(bad: &'static str) -> UserProblem<f64> {
 fn user_callbacks() {
     let run = |bad| {
         let problem = user(bad);
-        let inner = InnerSolve::Descent { alpha: 0.5, steps: 2, tolerance: 0.0 };
+        let inner = InnerSolve::Optimizer { rule: Rule::descent(0.5), steps: 2, tolerance: 0.0 };
         let settings = Settings::new(Start::Warm, inner, Inverse::neumann(2, 0.5), Rule::descent(0.1));
         Runner::new(&problem, settings, &[1.0; 2], &[1.0; 3]).unwrap().run()
     };

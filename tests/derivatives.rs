@@ -130,7 +130,7 @@ proptest! {
         }
         // An unrolled run is differentiated as it ran, whatever the start and however far from a solution.
         for steps in [1, 2, 9] {
-            let unrolled = Unrolled { steps, alpha: 0.03, last: None };
+            let unrolled = Unrolled::descent(steps, 0.03);
             check_hypergradient(&problem, Estimator::Unrolled(unrolled), &u, &w, &mut rng);
         }
     }
@@ -144,7 +144,7 @@ proptest! {
         check_problem(&problem, &u, &w, &mut rng);
         // Singular or not: w*(u) is the solution nearest to the start, and J = −A⁺B.
         check_hypergradient(&problem, EXACT.into(), &u, &w, &mut rng);
-        let unrolled = Unrolled { steps: 5, alpha: 0.4, last: None };
+        let unrolled = Unrolled::descent(5, 0.4);
         check_hypergradient(&problem, Estimator::Unrolled(unrolled), &u, &w, &mut rng);
     }
 }
@@ -215,7 +215,7 @@ fn user_problem_derivatives() {
         let w = rng.normals(3);
         check_problem(&problem, &u, &w, &mut rng);
         for steps in [1, 4, 20] {
-            let unrolled = Unrolled { steps, alpha: 0.3, last: None };
+            let unrolled = Unrolled::descent(steps, 0.3);
             check_hypergradient(&problem, Estimator::Unrolled(unrolled), &u, &w, &mut rng);
         }
     }

@@ -100,7 +100,7 @@ fn k_counts_products_in_every_form_of_the_series() {
         }
         // From an inner solution, K + 1 unrolled steps are the same sum, with K products.
         let solution = quadratic.nearest(&u, &w);
-        let unrolled = Estimator::Unrolled(Unrolled { steps: k + 1, alpha, last: None });
+        let unrolled = Estimator::Unrolled(Unrolled::descent(k + 1, alpha));
         let evaluation = hypergradient::evaluate(&problem, &unrolled, &u, &solution, &mut workspace).unwrap();
         assert_eq!(evaluation.report.products, k);
         let unrolled = workspace.gradient().clone();

@@ -6,8 +6,8 @@ mod common;
 
 use blo::bilevel::{InnerSolve, Outcome, RunEnding, Runner, Settings, Start, TraceRow};
 use blo::hypergradient::{self, Unrolled};
-use blo::problem::{Hessian, Problem, Quadratic};
-use blo::solve::{self, Filter, Spectral, Spectrum};
+use blo::problem::{Problem, Quadratic};
+use blo::solve::{Filter, Spectral, Spectrum};
 use blo::{Estimator, Inverse, Rule};
 use common::{Oracle, RandomQuadratic, Rng, config, distance, dot, matvec, matvec_t, norm};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn run(problem: &Quadratic<f64>, settings: Settings, u: &[f64], w: &[f64]) -> (O
 
 /// k inner steps at fixed u: a run that makes no outer step.
 fn inner_run(q: &RandomQuadratic, alpha: f64, steps: usize, u: &[f64], w: &[f64]) -> Vec<f64> {
-    let inner = InnerSolve::Descent { alpha, steps, tolerance: 0.0 };
+    let inner = InnerSolve::Optimizer { rule: Rule::descent(alpha), steps, tolerance: 0.0 };
     let mut settings = Settings::new(Start::Cold, inner, Inverse::Zero, Rule::descent(1.0));
     settings.outer_steps = 0;
     run(&q.problem(), settings, u, w).2
@@ -167,7 +167,7 @@ proptest! {
         let beta = 0.3 / outer_curvature(&q).2.radius().max(1e-3);
         for inner in [
             InnerSolve::Fixpoint,
-            InnerSolve::Descent { alpha: 1.0 / q.h.largest(), steps: 100_000, tolerance: 1e-14 },
+            InnerSolve::Optimizer { rule: Rule::descent(1.0 / q.h.largest()), steps: 100_000, tolerance: 1e-14 },
         ] {
             let ends = [Start::Cold, Start::Warm].map(|start| {
                 let mut settings = Settings::new(start, inner, EXACT, Rule::descent(beta));
@@ -187,19 +187,19 @@ proptest! {
         let problem = q.problem::<f64>();
         let (u, w) = (rng.normals(q.m), rng.normals(q.n));
         for by in [Spectral::Dense, Spectral::LANCZOS] {
-            let mut at = problem.workspace();
+            let mut workspace = hypergradient::Workspace::new(&problem);
+            let solve = Inverse::MinNorm { cutoff: None, by }.into();
             let (mut squared, mut larger) = (0.0, 0.0);
+            let (v, mut pulled) = (rng.normals(q.n), vec![0.0; q.m]);
+            hypergradient::response_vjp(&problem, &solve, (&u, &w), &v, &mut workspace, &mut pulled).unwrap();
             for j in 0..q.m {
                 let mut unit = vec![0.0; q.m];
                 unit[j] = 1.0;
-                let (mut column, mut response) = (vec![0.0; q.n], vec![0.0; q.n]);
-                problem.linearize(&mut at, &u, &w).unwrap();
-                problem.mixed_jvp(&mut at, &unit, &mut column).unwrap();
-                let inverse = Inverse::MinNorm { cutoff: None, by };
-                let mut scratch = solve::Workspace::new();
-                solve::solve(&mut Hessian::new(&problem, &mut at), &inverse.into(), &column, &mut response, &mut scratch)
-                    .unwrap();
-                response.iter_mut().for_each(|r| *r = -*r);
+                let column: Vec<f64> = (0..q.n).map(|i| q.inner.b[i * q.m + j]).collect();
+                let mut response = vec![0.0; q.n];
+                hypergradient::response_jvp(&problem, &solve, (&u, &w), &unit, &mut workspace, &mut response).unwrap();
+                let (left, right) = (dot(&v, &response), pulled[j]);
+                prop_assert!((left - right).abs() <= 1e-9 * (norm(&v) * norm(&response) + 1e-3), "⟨v, J e⟩ = ⟨Jᵀv, e⟩");
                 let expected: Vec<f64> = q.h.pinv(&column).iter().map(|x| -x).collect();
                 prop_assert!(distance(&response, &expected) <= 1e-9 * scale_of(&[&expected]));
                 let h_response = matvec(q.n, q.n, &q.inner.a, &response);
@@ -227,7 +227,7 @@ proptest! {
             hypergradient::evaluate(&problem, &estimator, &u, w, &mut workspace).unwrap();
             (workspace.gradient().clone(), workspace.q().clone())
         };
-        let unrolled = Unrolled { steps, alpha, last: None };
+        let unrolled = Unrolled::descent(steps, alpha);
         let (g, series_q) = gradient(Inverse::neumann(steps - 1, alpha).into(), &w);
         let (unrolled_g, unrolled_q) = gradient(Estimator::Unrolled(unrolled), &w);
         prop_assert!(distance(&g, &unrolled_g) <= 1e-12 * scale_of(&[&g]));
@@ -255,12 +255,12 @@ proptest! {
         let beta = 0.05;
         let terms = 3;
         let estimator: Estimator = match variant {
-            4 => Estimator::Unrolled(Unrolled { steps, alpha, last: None }),
+            4 => Estimator::Unrolled(Unrolled::descent(steps, alpha)),
             _ => Inverse::neumann(terms, alpha).into(),
         };
         let rule = if variant == 3 { Rule::adam(beta) } else { Rule::descent(beta) };
         let start = if variant == 0 { Start::Cold } else { Start::Warm };
-        let inner = InnerSolve::Descent { alpha, steps, tolerance: 0.0 };
+        let inner = InnerSolve::Optimizer { rule: Rule::descent(alpha), steps, tolerance: 0.0 };
         let mut settings = Settings::new(start, inner, estimator, rule);
         settings.outer_steps = 12;
         settings.keep_look_ahead = variant == 2;
@@ -362,7 +362,7 @@ fn inner_tolerance_stops_at_its_step() {
             w.iter_mut().zip(&g).for_each(|(w, g)| *w -= alpha * g);
             steps += 1;
         }
-        let inner = InnerSolve::Descent { alpha, steps: 100_000, tolerance };
+        let inner = InnerSolve::Optimizer { rule: Rule::descent(alpha), steps: 100_000, tolerance };
         let mut settings = Settings::new(Start::Cold, inner, Inverse::Zero, Rule::descent(1.0));
         settings.outer_steps = 0;
         let (outcome, _, found) = run(&problem, settings, &u, &w0);
@@ -378,7 +378,7 @@ fn trace_rows_hold_what_they_say() {
     let problem = q.problem::<f64>();
     let mut rng = Rng(6);
     let (u0, w0) = (rng.normals(3), rng.normals(6));
-    let inner = InnerSolve::Descent { alpha: 0.5 / q.h.largest(), steps: 2, tolerance: 0.0 };
+    let inner = InnerSolve::Optimizer { rule: Rule::descent(0.5 / q.h.largest()), steps: 2, tolerance: 0.0 };
     let mut settings = Settings::new(Start::Warm, inner, EXACT, Rule::descent(1e-2));
     (settings.outer_steps, settings.distances) = (20, true);
     let mut trace = [TraceRow::default(); 16];

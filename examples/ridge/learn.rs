@@ -212,8 +212,11 @@ pub fn descend(problem: &LeastSquares<f64>, parts: &Parts, u: &[f64], exact: &Le
         return Ok(None);
     }
     let clock = Instant::now();
-    let inner =
-        InnerSolve::Descent { alpha: 1.0 / most, steps: 2 * steps.ceil() as usize, tolerance: DESCENT_TOLERANCE };
+    let inner = InnerSolve::Optimizer {
+        rule: Rule::descent(1.0 / most),
+        steps: 2 * steps.ceil() as usize,
+        tolerance: DESCENT_TOLERANCE,
+    };
     let run = |start| -> Result<_> {
         let mut runner = runner(problem, start, inner, u, outer_steps)?;
         let outcome = runner.run()?;

@@ -4,6 +4,6 @@ mod runner;
 mod settings;
 mod trace;
 
-pub use runner::{Progress, Runner};
+pub use runner::{Best, Progress, Runner};
 pub use settings::{InnerSolve, Settings, Start};
 pub use trace::{Outcome, RunEnding, TraceRow};

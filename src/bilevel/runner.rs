@@ -2,8 +2,9 @@
 
 use super::settings::{InnerSolve, Settings, Start};
 use super::trace::{Outcome, RunEnding, TraceRow};
+use crate::error::invalid;
 use crate::hypergradient::{self, Estimator, Evaluation};
-use crate::optimize;
+use crate::optimize::State;
 use crate::problem::{PointOf, Problem};
 use crate::solve::{Ending, Points, Space};
 use crate::{Error, Result, Scalar};
@@ -34,20 +35,37 @@ pub struct Progress<'a, V> {
 pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
     problem: R,
     settings: Settings,
-    u: PointOf<T, R::Target>,
-    w: PointOf<T, R::Target>,
+    /// u, with the outer rule's buffers.
+    u: State<PointOf<T, R::Target>>,
+    /// w, with the inner rule's buffers; cold starts leave them as they were.
+    w: State<PointOf<T, R::Target>>,
+    /// Where cold starts begin.
     start: PointOf<T, R::Target>,
-    ahead: PointOf<T, R::Target>,
+    /// The look-ahead from w.
+    ahead: State<PointOf<T, R::Target>>,
     scratch: PointOf<T, R::Target>,
     min_norm: PointOf<T, R::Target>,
-    scratch_u: PointOf<T, R::Target>,
-    outer: optimize::State<PointOf<T, R::Target>>,
+    scratch_u: State<PointOf<T, R::Target>>,
+    best: Option<Best<PointOf<T, R::Target>>>,
     workspace: hypergradient::Workspace<T, R::Target>,
     /// Whether `w` already solves the inner problem at `u`, so that a look-ahead would not move.
     solved: bool,
     largest_inner: f64,
     first_outer: Option<f64>,
     outcome: Outcome,
+}
+
+/// The sound evaluation with the smallest outer loss of a run.
+#[derive(Debug)]
+pub struct Best<V> {
+    /// F.
+    pub outer_loss: f64,
+    /// The outer steps before it.
+    pub step: usize,
+    /// u.
+    pub u: V,
+    /// The w at which F was taken.
+    pub w: V,
 }
 
 /// Why a step made no step.
@@ -70,23 +88,31 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         crate::error::check_len("w", w.len(), problem.inner_space().len())?;
         crate::error::check_finite("u", u)?;
         crate::error::check_finite("w", w)?;
-        let mut u_point = problem.outer_space().zeros();
-        let [mut w_point, mut start, ahead, scratch, min_norm] = [(); 5].map(|()| problem.inner_space().zeros());
-        problem.outer_space().load(u, &mut u_point)?;
-        problem.inner_space().load(w, &mut w_point)?;
-        problem.inner_space().load(w, &mut start)?;
+        if let Some((lower, upper)) = settings.bounds
+            && let Some(index) = u.iter().position(|u| !(lower..=upper).contains(&u.to_f64()))
+        {
+            return Err(invalid("u", format!("{} at index {index}", u[index]), format!("{lower} to {upper}")));
+        }
+        let inner_rule = settings.inner.rule();
+        let new_u = || State::new(&settings.outer, problem.outer_space());
+        let new_w = || State::new(&inner_rule, problem.inner_space());
+        let (mut u_state, mut w_state) = (new_u(), new_w());
+        problem.outer_space().load(u, &mut u_state.x)?;
+        problem.inner_space().load(w, &mut w_state.x)?;
+        let [mut start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
+        problem.inner_space().copy(&w_state.x, &mut start);
         Ok(Runner {
-            outer: optimize::State::new(&settings.outer, problem.outer_space()),
+            scratch_u: new_u(),
+            ahead: new_w(),
             workspace: hypergradient::Workspace::new(&*problem),
-            scratch_u: problem.outer_space().zeros(),
-            problem,
-            settings,
-            u: u_point,
-            w: w_point,
+            u: u_state,
+            w: w_state,
             start,
-            ahead,
             scratch,
             min_norm,
+            best: None,
+            problem,
+            settings,
             solved: false,
             largest_inner: 0.0,
             first_outer: None,
@@ -105,12 +131,17 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     /// u.
     pub fn u(&self) -> &PointOf<T, R::Target> {
-        &self.u
+        &self.u.x
     }
 
     /// w: after a run, the inner solution that goes with u; between steps of a cold start, the one of the last evaluation.
     pub fn w(&self) -> &PointOf<T, R::Target> {
-        &self.w
+        &self.w.x
+    }
+
+    /// The best evaluation so far, if [`Settings::keep_best`] is set.
+    pub fn best(&self) -> Option<&Best<PointOf<T, R::Target>>> {
+        self.best.as_ref()
     }
 
     /// The hypergradient of the last evaluation.
@@ -192,23 +223,22 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         &mut self,
         monitor: &mut impl FnMut(&Progress<'_, PointOf<T, R::Target>>) -> ControlFlow<()>,
     ) -> Result<Option<Halt>> {
-        let points = self.problem.inner_space();
-        let from = if self.settings.start == Start::Cold { &self.start } else { &self.w };
-        points.copy(from, &mut self.ahead);
+        self.begin_look_ahead();
         // An unrolled estimator makes the inner steps itself.
         let unrolls = matches!(
             (&self.settings.estimator, &self.settings.inner),
-            (Estimator::Unrolled(_), InnerSolve::Descent { .. })
+            (Estimator::Unrolled(_), InnerSolve::Optimizer { .. })
         );
         let warm_and_solved = self.solved && self.settings.start == Start::Warm;
         if !unrolls && !warm_and_solved && !self.solve_inner_ahead()? {
             return Ok(Some(Halt::InnerDiverged));
         }
-        let evaluation = hypergradient::evaluate(
+        let evaluation = hypergradient::evaluate_from(
             &*self.problem,
             &self.settings.estimator,
-            &self.u,
-            &self.ahead,
+            &self.u.x,
+            &self.ahead.x,
+            unrolls.then_some(&self.ahead),
             &mut self.workspace,
         );
         let evaluation = match evaluation {
@@ -219,24 +249,27 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             Err(Error::NonFinite { argument: hypergradient::DIVERGED, .. }) => return Ok(Some(Halt::InnerDiverged)),
             Err(error) => return Err(error),
         };
-        let points = self.problem.inner_space();
-        if let (Estimator::Unrolled(unrolled), true) = (&self.settings.estimator, unrolls) {
-            points.copy(self.workspace.unrolled_end(unrolled), &mut self.ahead);
-            self.outcome.inner_steps += unrolled.steps;
+        let (points, outer) = (self.problem.inner_space(), self.problem.outer_space());
+        if let (true, Some(end)) = (unrolls, self.workspace.unrolled_end()) {
+            self.outcome.inner_steps += (end.steps() - self.ahead.steps()) as usize;
+            self.ahead.copy_from(points, end);
         }
         if self.settings.start == Start::Cold {
-            points.copy(&self.ahead, &mut self.w);
+            points.copy(&self.ahead.x, &mut self.w.x);
         }
-        let norm = self.problem.outer_space().norm(self.workspace.gradient());
+        let norm = outer.norm(self.workspace.gradient());
         self.outcome.outer_loss = evaluation.outer_loss;
         self.outcome.norm_hypergradient = norm;
         self.outcome.products += evaluation.report.products;
         let sound = matches!(evaluation.report.ending, Ending::Completed | Ending::Converged);
         self.outcome.doubtful_solves += usize::from(!sound);
+        if self.settings.keep_best {
+            self.note_best(evaluation.outer_loss);
+        }
         let progress = Progress {
             step: self.outcome.steps,
-            u: &self.u,
-            w: &self.ahead,
+            u: &self.u.x,
+            w: &self.ahead.x,
             hypergradient: self.workspace.gradient(),
             norm_hypergradient: norm,
             evaluation,
@@ -244,33 +277,78 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if monitor(&progress).is_break() {
             return Ok(Some(Halt::Stopped));
         }
-        let first = *self.first_outer.get_or_insert(norm);
-        let done =
-            norm <= self.settings.outer_tolerance * first && (self.settings.outer_tolerance > 0.0 || norm == 0.0);
+        let slope = self.projected_norm(norm);
+        let first = *self.first_outer.get_or_insert(slope);
+        let done = slope <= self.settings.outer_tolerance * first;
         Ok(done.then_some(Halt::Converged))
+    }
+
+    /// ahead ← where this step's look-ahead begins.
+    fn begin_look_ahead(&mut self) {
+        let points = self.problem.inner_space();
+        match self.settings.start {
+            Start::Cold => self.ahead.restart(points, &self.start),
+            Start::Warm => self.ahead.copy_from(points, &self.w),
+        }
+    }
+
+    /// ‖u − P(u − g)‖ with P the projection on the bounds; ‖g‖ without bounds.
+    fn projected_norm(&mut self, norm: f64) -> f64 {
+        let Some((lower, upper)) = self.settings.bounds else { return norm };
+        let outer = self.problem.outer_space();
+        let moved = &mut self.scratch_u.x;
+        outer.copy(&self.u.x, moved);
+        outer.axpy(-T::ONE, self.workspace.gradient(), moved);
+        outer.clamp(lower, upper, moved);
+        outer.axpy(-T::ONE, &self.u.x, moved);
+        outer.norm(moved)
+    }
+
+    fn note_best(&mut self, outer_loss: f64) {
+        let (points, outer) = (self.problem.inner_space(), self.problem.outer_space());
+        let best = self.best.get_or_insert_with(|| Best {
+            outer_loss: f64::INFINITY,
+            step: 0,
+            u: outer.zeros(),
+            w: points.zeros(),
+        });
+        if outer_loss < best.outer_loss {
+            (best.outer_loss, best.step) = (outer_loss, self.outcome.steps);
+            outer.copy(&self.u.x, &mut best.u);
+            points.copy(&self.ahead.x, &mut best.w);
+        }
     }
 
     /// Moves u along the hypergradient, and w after it.
     fn update(&mut self) -> Result<Option<Halt>> {
         let outer = self.problem.outer_space();
-        outer.copy(&self.u, &mut self.scratch_u);
-        self.outer.step(&self.settings.outer, outer, self.workspace.gradient(), &mut self.u);
-        if outer.check("u", &self.u).is_err() {
-            self.problem.outer_space().copy(&self.scratch_u, &mut self.u);
+        self.scratch_u.copy_from(outer, &self.u);
+        self.u.step(&self.settings.outer, outer, self.workspace.gradient());
+        if let Some((lower, upper)) = self.settings.bounds {
+            outer.clamp(lower, upper, &mut self.u.x);
+        }
+        let moved = self.follow();
+        if !matches!(moved, Ok(None)) {
+            self.u.copy_from(self.problem.outer_space(), &self.scratch_u);
+        }
+        moved
+    }
+
+    /// The rest of an outer step once u has moved.
+    fn follow(&mut self) -> Result<Option<Halt>> {
+        if self.problem.outer_space().check("u", &self.u.x).is_err() {
             return Ok(Some(Halt::OuterDiverged));
         }
         self.solved = false;
         if self.settings.start == Start::Warm {
             if !self.settings.keep_look_ahead {
-                self.problem.inner_space().copy(&self.w, &mut self.ahead);
-                let solved = self.solve_inner_ahead();
-                if !matches!(solved, Ok(true)) {
-                    self.problem.outer_space().copy(&self.scratch_u, &mut self.u);
-                    return solved.map(|_| Some(Halt::InnerDiverged));
+                self.ahead.copy_from(self.problem.inner_space(), &self.w);
+                if !self.solve_inner_ahead()? {
+                    return Ok(Some(Halt::InnerDiverged));
                 }
                 self.solved = self.settings.inner == InnerSolve::Fixpoint;
             }
-            self.problem.inner_space().copy(&self.ahead, &mut self.w);
+            self.w.copy_from(self.problem.inner_space(), &self.ahead);
         }
         self.outcome.steps += 1;
         Ok(None)
@@ -279,14 +357,14 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     /// Solves the inner problem at u from `ahead`, in place. False: it diverged.
     fn solve_inner_ahead(&mut self) -> Result<bool> {
         let at = &mut self.workspace.problem;
-        let InnerSolve::Descent { alpha, steps, tolerance } = self.settings.inner else {
-            self.problem.fixpoint(at, &self.u, &mut self.ahead)?;
-            return Ok(self.problem.inner_space().check("w", &self.ahead).is_ok());
+        let InnerSolve::Optimizer { rule, steps, tolerance } = self.settings.inner else {
+            self.problem.fixpoint(at, &self.u.x, &mut self.ahead.x)?;
+            return Ok(self.problem.inner_space().check("w", &self.ahead.x).is_ok());
         };
         let points = self.problem.inner_space();
         let mut first = None;
         for _ in 0..steps {
-            self.problem.inner(at, &self.u, &self.ahead, &mut self.scratch)?;
+            self.problem.inner(at, &self.u.x, &self.ahead.x, &mut self.scratch)?;
             let norm = points.norm(&self.scratch);
             let first = *first.get_or_insert(norm);
             if !norm.is_finite() || (first > 0.0 && norm > DIVERGED * first) {
@@ -296,26 +374,26 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             if norm <= tolerance * self.largest_inner {
                 break;
             }
-            points.axpy(T::from_f64(-alpha), &self.scratch, &mut self.ahead);
+            self.ahead.step(&rule, points, &self.scratch);
             self.outcome.inner_steps += 1;
         }
-        Ok(points.check("w", &self.ahead).is_ok())
+        Ok(points.check("w", &self.ahead.x).is_ok())
     }
 
     /// Whether one inner step at the present u and w makes the inner gradient grow: with few steps from warm starts, a step
     /// beyond 2/λmax shows only here.
     fn inner_expands(&mut self) -> bool {
-        let InnerSolve::Descent { alpha, .. } = self.settings.inner else { return false };
+        let InnerSolve::Optimizer { rule, .. } = self.settings.inner else { return false };
         let points = self.problem.inner_space();
-        points.copy(&self.w, &mut self.ahead);
+        self.ahead.copy_from(points, &self.w);
         let mut norms = [0.0; 2];
         for norm in &mut norms {
             let at = &mut self.workspace.problem;
-            if self.problem.inner(at, &self.u, &self.ahead, &mut self.scratch).is_err() {
+            if self.problem.inner(at, &self.u.x, &self.ahead.x, &mut self.scratch).is_err() {
                 return true;
             }
             *norm = points.norm(&self.scratch);
-            points.axpy(T::from_f64(-alpha), &self.scratch, &mut self.ahead);
+            self.ahead.step(&rule, points, &self.scratch);
         }
         norms[1] > norms[0] || norms[1].is_nan()
     }
@@ -328,30 +406,30 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
         let points = self.problem.inner_space();
         let at = &mut self.workspace.problem;
-        let inner_loss = self.problem.inner(at, &self.u, &self.ahead, &mut self.scratch)?;
+        let inner_loss = self.problem.inner(at, &self.u.x, &self.ahead.x, &mut self.scratch)?;
         let mut row = TraceRow {
             step: self.outcome.steps as i64,
             outer_loss: self.outcome.outer_loss,
             inner_loss,
-            norm_u: self.problem.outer_space().norm(&self.u),
-            norm_w: points.norm(&self.ahead),
+            norm_u: self.problem.outer_space().norm(&self.u.x),
+            norm_w: points.norm(&self.ahead.x),
             norm_hypergradient: self.outcome.norm_hypergradient,
             distance_from_start: f64::NAN,
             distance_from_min_norm: f64::NAN,
             null_component: f64::NAN,
         };
-        points.copy(&self.ahead, &mut self.scratch);
+        points.copy(&self.ahead.x, &mut self.scratch);
         points.axpy(-T::ONE, &self.start, &mut self.scratch);
         row.distance_from_start = points.norm(&self.scratch);
         if self.settings.distances {
             // Ξ^∞(u, 0) is the minimum-norm solution, and Ξ^∞(u, w) differs from it by the null-space part of w.
             points.scale(T::ZERO, &mut self.min_norm);
-            self.problem.fixpoint(at, &self.u, &mut self.min_norm)?;
-            points.copy(&self.ahead, &mut self.scratch);
+            self.problem.fixpoint(at, &self.u.x, &mut self.min_norm)?;
+            points.copy(&self.ahead.x, &mut self.scratch);
             points.axpy(-T::ONE, &self.min_norm, &mut self.scratch);
             row.distance_from_min_norm = points.norm(&self.scratch);
-            points.copy(&self.ahead, &mut self.scratch);
-            self.problem.fixpoint(at, &self.u, &mut self.scratch)?;
+            points.copy(&self.ahead.x, &mut self.scratch);
+            self.problem.fixpoint(at, &self.u.x, &mut self.scratch)?;
             points.axpy(-T::ONE, &self.min_norm, &mut self.scratch);
             row.null_component = points.norm(&self.scratch);
         }

@@ -1,6 +1,6 @@
 //! What a run does.
 
-use crate::error::{check_nonnegative, check_positive, invalid};
+use crate::error::{check_nonnegative, invalid};
 use crate::hypergradient::Estimator;
 use crate::optimize::Rule;
 use crate::{Error, Result};
@@ -14,21 +14,36 @@ pub enum Start {
     Warm,
 }
 
-/// How the inner problem is solved. With [`Start::Warm`], a full warm start is `Fixpoint` or `Descent` with a tolerance, and
-/// a partial one is `Descent` with T steps and tolerance 0.
+/// How the inner problem is solved. With [`Start::Warm`], a full warm start is `Fixpoint` or an optimizer with a
+/// tolerance, and a partial one is an optimizer with T steps and tolerance 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum InnerSolve {
     /// The solution nearest to the starting point, in closed form: Ξ^∞. Quadratics only.
     Fixpoint,
-    /// Gradient descent.
-    Descent {
-        /// The step size alpha.
-        alpha: f64,
+    /// An optimizer. Its buffers go on from solve to solve of a warm start, and begin anew in a cold one.
+    Optimizer {
+        /// The rule.
+        rule: Rule,
         /// T, or the most steps if there is a tolerance; at least 1.
         steps: usize,
         /// Stop once ‖∇_w f‖ is this small, relative to the largest one seen in this run; 0: once it is exactly 0.
         tolerance: f64,
     },
+}
+
+impl InnerSolve {
+    /// T steps of gradient descent.
+    pub fn descent(alpha: f64, steps: usize) -> InnerSolve {
+        InnerSolve::Optimizer { rule: Rule::descent(alpha), steps, tolerance: 0.0 }
+    }
+
+    /// The rule whose buffers go with w.
+    pub(super) fn rule(&self) -> Rule {
+        match *self {
+            InnerSolve::Fixpoint => Rule::descent(1.0),
+            InnerSolve::Optimizer { rule, .. } => rule,
+        }
+    }
 }
 
 /// The settings of a [`Runner`](super::Runner).
@@ -49,6 +64,10 @@ pub struct Settings {
     /// Take the look-ahead's w as the next one, instead of T new steps from the old w with the new u (which is Algorithm 2's
     /// order, and the default). Warm starts only.
     pub keep_look_ahead: bool,
+    /// Keep u and w of the smallest outer loss; see [`Runner::best`](super::Runner::best).
+    pub keep_best: bool,
+    /// Project u on these bounds after each outer step: lower and upper, the same for each element.
+    pub bounds: Option<(f64, f64)>,
     /// Spend two closed-form inner solves a trace row on what the row says of the minimum-norm solution and the null space.
     pub distances: bool,
 }
@@ -64,6 +83,8 @@ impl Settings {
             outer_steps: 1000,
             outer_tolerance: 0.0,
             keep_look_ahead: false,
+            keep_best: false,
+            bounds: None,
             distances: false,
         }
     }
@@ -79,10 +100,15 @@ impl Settings {
                 reason: "a cold start begins every inner solve at w0; set start to warm",
             });
         }
-        let InnerSolve::Descent { alpha, steps, tolerance } = self.inner else {
+        if let Some((lower, upper)) = self.bounds
+            && (lower.is_nan() || upper.is_nan() || lower >= upper)
+        {
+            return Err(invalid("bounds", format!("{lower} to {upper}"), "a lower bound below the upper one"));
+        }
+        let InnerSolve::Optimizer { rule, steps, tolerance } = self.inner else {
             return Ok(());
         };
-        check_positive("inner alpha", alpha)?;
+        rule.validate().map_err(of_inner)?;
         check_nonnegative("inner tolerance", tolerance)?;
         if steps == 0 {
             return Err(invalid("inner steps", 0, "at least 1"));
@@ -94,12 +120,30 @@ impl Settings {
         if tolerance != 0.0 {
             return Err(invalid("inner tolerance", tolerance, "0: an unrolled run has a fixed number of steps"));
         }
-        if unrolled.alpha != alpha {
-            return Err(invalid("unrolled alpha", unrolled.alpha, format!("the inner alpha, {alpha}")));
+        if unrolled.rule != rule {
+            return Err(invalid("unrolled rule", format!("{:?}", unrolled.rule), format!("the inner rule, {rule:?}")));
         }
         if unrolled.steps != steps {
             return Err(invalid("unrolled steps", unrolled.steps, format!("the inner steps, {steps}")));
         }
         Ok(())
+    }
+}
+
+/// The same error, said of the inner rule.
+fn of_inner(error: Error) -> Error {
+    match error {
+        Error::Invalid { argument, found, expected } => {
+            let argument = match argument {
+                "step" => "inner step",
+                "momentum" => "inner momentum",
+                "beta1" => "inner beta1",
+                "beta2" => "inner beta2",
+                "epsilon" => "inner epsilon",
+                other => other,
+            };
+            Error::Invalid { argument, found, expected }
+        }
+        error => error,
     }
 }

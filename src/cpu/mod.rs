@@ -1,11 +1,13 @@
 //! Fast operations on the CPU. faer and vector instructions are used here and nowhere else.
 
+mod adam;
 mod dense;
 mod matrix;
 mod simd;
 mod vector;
 
+pub use adam::Adam;
 pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
 pub use matrix::{gram, matvec, matvec_transposed};
 pub use simd::Simd;
-pub use vector::{Adam, axpy, dot, neumann_update, norm, scale};
+pub use vector::{axpy, dot, neumann_update, norm, scale};

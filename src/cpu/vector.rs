@@ -1,4 +1,4 @@
-//! Vector kernels: inner products, updates, the fused step of the Neumann series, Adam.
+//! Vector kernels: inner products, updates, the fused step of the Neumann series.
 
 use super::simd::{fma, kernel};
 use crate::Scalar;
@@ -103,33 +103,4 @@ pub fn norm<T: Scalar>(simd: super::Simd, x: &[T]) -> f64 {
     }
     let sum: f64 = x.iter().map(|value| (value.to_f64() / largest).powi(2)).sum();
     largest * sum.sqrt()
-}
-
-/// One step of Adam (Kingma and Ba, 2015, Algorithm 1); `t` counts from 1.
-pub struct Adam {
-    /// Step size.
-    pub step: f64,
-    /// Decay of the mean.
-    pub beta1: f64,
-    /// Decay of the uncentred variance.
-    pub beta2: f64,
-    /// Added to the root of the variance.
-    pub epsilon: f64,
-}
-
-impl Adam {
-    /// x ← x − step · m̂ / (√v̂ + epsilon), with m and v updated from the gradient.
-    pub fn update<T: Scalar>(&self, t: u64, gradient: &[T], first: &mut [T], second: &mut [T], x: &mut [T]) {
-        let correction1 = 1.0 - self.beta1.powf(t as f64);
-        let correction2 = 1.0 - self.beta2.powf(t as f64);
-        for (((g, m), v), x) in gradient.iter().zip(first).zip(second).zip(x) {
-            let g = g.to_f64();
-            let mean = self.beta1 * m.to_f64() + (1.0 - self.beta1) * g;
-            let variance = self.beta2 * v.to_f64() + (1.0 - self.beta2) * g * g;
-            *m = T::from_f64(mean);
-            *v = T::from_f64(variance);
-            let change = self.step * (mean / correction1) / ((variance / correction2).sqrt() + self.epsilon);
-            *x = T::from_f64(x.to_f64() - change);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::args::{Growing, choice, count, finite, flag, init_struct, read_struct};
 use super::guard::guard;
 use super::status::Status;
-use crate::error::invalid;
+use crate::error::{check_positive, invalid};
 use crate::hypergradient::{Estimator, Unrolled};
 use crate::solve::{Inverse, OnGrowth, Solve, Spectral, Step};
 use crate::{Error, Result};
@@ -177,11 +177,10 @@ impl EstimatorOptions {
             BLO_ESTIMATOR_IDENTITY => Inverse::Identity { alpha: self.alpha },
             BLO_ESTIMATOR_ZERO => Inverse::Zero,
             BLO_ESTIMATOR_UNROLLED => {
-                return Ok(Estimator::Unrolled(Unrolled {
-                    steps: at_least_one("steps", self.steps)?,
-                    alpha: self.alpha,
-                    last: count_or_default("last", self.last)?,
-                }));
+                check_positive("alpha", self.alpha)?;
+                let unrolled = Unrolled::descent(at_least_one("steps", self.steps)?, self.alpha);
+                let last = count_or_default("last", self.last)?;
+                return Ok(Estimator::Unrolled(Unrolled { last, ..unrolled }));
             }
             _ => Inverse::MinNorm { cutoff: or_default(self.cutoff), by },
         };
@@ -308,7 +307,7 @@ mod tests {
             }
         }
         let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, ..set };
-        let unrolled = Unrolled { steps: 6, alpha, last: Some(2) };
+        let unrolled = Unrolled { last: Some(2), ..Unrolled::descent(6, alpha) };
         assert_eq!(options.estimator().unwrap(), Estimator::Unrolled(unrolled));
     }
 
@@ -319,7 +318,7 @@ mod tests {
         let options = EstimatorOptions { kind: BLO_ESTIMATOR_CG, iterations: 1, ..DEFAULTS };
         assert_eq!(options.estimator().unwrap(), Estimator::from(Inverse::Cg { iterations: 1, tolerance: 0.0 }));
         let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, steps: 1, alpha: 0.5, ..DEFAULTS };
-        let unrolled = Unrolled { steps: 1, alpha: 0.5, last: None };
+        let unrolled = Unrolled::descent(1, 0.5);
         assert_eq!(options.estimator().unwrap(), Estimator::Unrolled(unrolled));
     }
 }

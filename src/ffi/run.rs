@@ -336,8 +336,8 @@ impl RunOptions {
             _ => Start::Cold,
         };
         let inner = match choice("inner", self.inner, &["BLO_INNER_FIXPOINT", "BLO_INNER_DESCENT"])? as i32 {
-            BLO_INNER_DESCENT => InnerSolve::Descent {
-                alpha: self.inner_alpha,
+            BLO_INNER_DESCENT => InnerSolve::Optimizer {
+                rule: Rule::descent(self.inner_alpha),
                 steps: at_least_one("inner_steps", self.inner_steps)?,
                 tolerance: self.inner_tolerance,
             },
@@ -354,6 +354,11 @@ impl RunOptions {
         settings.outer_tolerance = self.outer_tolerance;
         settings.keep_look_ahead = flag("keep_look_ahead", self.keep_look_ahead)?;
         settings.distances = flag("distances", self.distances)?;
+        if let (Estimator::Unrolled(unrolled), BLO_INNER_DESCENT) = (settings.estimator, self.inner)
+            && unrolled.rule.step() != self.inner_alpha
+        {
+            return Err(invalid("alpha", unrolled.rule.step(), format!("the inner alpha, {}", self.inner_alpha)));
+        }
         settings.validate().map_err(|error| rename(error, &SETTING_NAMES))?;
         Ok(settings)
     }
@@ -362,11 +367,10 @@ impl RunOptions {
 const RULE_NAMES: [(&str, &str); 4] =
     [("step", "outer_step"), ("beta1", "adam_beta1"), ("beta2", "adam_beta2"), ("epsilon", "adam_epsilon")];
 
-const SETTING_NAMES: [(&str, &str); 5] = [
-    ("inner alpha", "inner_alpha"),
+const SETTING_NAMES: [(&str, &str); 4] = [
+    ("inner step", "inner_alpha"),
     ("inner steps", "inner_steps"),
     ("inner tolerance", "inner_tolerance"),
-    ("unrolled alpha", "alpha"),
     ("unrolled steps", "steps"),
 ];
 
@@ -448,7 +452,7 @@ mod tests {
             adam_epsilon: 0.01,
             ..DEFAULTS
         };
-        let descent = InnerSolve::Descent { alpha: 0.4, steps: 2, tolerance: 0.5 };
+        let descent = InnerSolve::Optimizer { rule: Rule::descent(0.4), steps: 2, tolerance: 0.5 };
         let adam = Rule::Adam { step: 0.6, beta1: 0.8, beta2: 0.9, epsilon: 0.01 };
         let mut expected = Settings::new(Start::Warm, descent, Inverse::Zero, adam);
         expected.outer_steps = 3;

@@ -4,12 +4,15 @@
 //! from H J = −M); unrolling differentiates T inner steps from that point instead (paper, Algorithm 5).
 
 mod implicit;
+mod response;
 mod unrolled;
 
 pub(crate) use implicit::OVERFLOW;
+pub use response::{response_jvp, response_vjp};
 pub(crate) use unrolled::DIVERGED;
-pub use unrolled::Unrolled;
+pub use unrolled::{Mode, Unrolled};
 
+use crate::optimize::State;
 use crate::problem::{PointOf, Problem, SolveWorkspace, VectorOf};
 use crate::solve::{Inverse, Points, Report, Solve, Space};
 use crate::{Result, Scalar};
@@ -64,8 +67,8 @@ pub struct Workspace<T: Scalar, P: Problem<T>> {
     b: VectorOf<T, P>,
     q: VectorOf<T, P>,
     scratch: VectorOf<T, P>,
-    /// The states of an unrolled run that are differentiated, and its last one.
-    trajectory: Vec<PointOf<T, P>>,
+    run: Option<unrolled::Run<PointOf<T, P>>>,
+    host: Vec<T>,
 }
 
 impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
@@ -82,7 +85,8 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
             b,
             q,
             scratch,
-            trajectory: Vec::new(),
+            run: None,
+            host: Vec::new(),
         }
     }
 
@@ -91,15 +95,15 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
         &self.gradient
     }
 
-    /// q of the last evaluation. For an unrolled estimator Σₜ alpha λₜ over the adjoint states, so that dF/du = ∂F/∂u − Mᵀ q
-    /// where M is constant.
+    /// q of the last evaluation. For an unrolled estimator minus the sum of the adjoints of the inner gradients, so that
+    /// dF/du = ∂F/∂u − Mᵀ q where M is constant.
     pub fn q(&self) -> &VectorOf<T, P> {
         &self.q
     }
 
-    /// Where the last unrolled run ended: w_T.
-    pub(crate) fn unrolled_end(&self, unrolled: &Unrolled) -> &PointOf<T, P> {
-        &self.trajectory[unrolled.last.unwrap_or(unrolled.steps)]
+    /// Where the last unrolled run ended.
+    pub(crate) fn unrolled_end(&self) -> Option<&State<PointOf<T, P>>> {
+        self.run.as_ref().map(|run| &run.current)
     }
 
     /// out ← q as a point in w-space.
@@ -121,11 +125,23 @@ pub fn evaluate<T: Scalar, P: Problem<T>>(
     w: &PointOf<T, P>,
     workspace: &mut Workspace<T, P>,
 ) -> Result<Evaluation> {
+    evaluate_from(problem, estimator, u, w, None, workspace)
+}
+
+/// The same for a run that goes on: an unrolled estimator starts with the buffers of `start`, too, whose point is w.
+pub(crate) fn evaluate_from<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    estimator: &Estimator,
+    u: &PointOf<T, P>,
+    w: &PointOf<T, P>,
+    start: Option<&State<PointOf<T, P>>>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Evaluation> {
     problem.outer_space().check("u", u)?;
     problem.inner_space().check("w", w)?;
     let evaluation = match estimator {
         Estimator::Implicit(solve) => implicit::run(problem, solve, u, w, workspace)?,
-        Estimator::Unrolled(unrolled) => unrolled::run(problem, unrolled, u, w, workspace)?,
+        Estimator::Unrolled(unrolled) => unrolled::run(problem, unrolled, u, w, start, workspace)?,
     };
     problem.outer_space().check("hypergradient", &workspace.gradient)?;
     Ok(evaluation)

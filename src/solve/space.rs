@@ -70,6 +70,30 @@ pub trait Points<T: Scalar>: Space<T> {
         second: &mut Self::Vector,
         x: &mut Self::Vector,
     );
+
+    /// The adjoint of a step of Adam; `after` are the gradient and both moments after the step, `adjoints` those of the
+    /// moments and of the gradient. See [`cpu::Adam::vjp`].
+    fn adam_vjp(
+        &self,
+        rule: &cpu::Adam,
+        t: u64,
+        after: [&Self::Vector; 3],
+        adjoint_x: &Self::Vector,
+        adjoints: [&mut Self::Vector; 3],
+    );
+
+    /// The derivative of a step of Adam; `tangents` are those of the moments and of x. See [`cpu::Adam::jvp`].
+    fn adam_jvp(
+        &self,
+        rule: &cpu::Adam,
+        t: u64,
+        after: [&Self::Vector; 3],
+        tangent_gradient: &Self::Vector,
+        tangents: [&mut Self::Vector; 3],
+    );
+
+    /// x ← min(max(x, lower), upper), elementwise.
+    fn clamp(&self, lower: f64, upper: f64, x: &mut Self::Vector);
 }
 
 /// Vectors in host memory: `Vec<T>`.
@@ -162,5 +186,26 @@ impl<T: Scalar> Points<T> for Flat {
 
     fn adam(&self, rule: &cpu::Adam, t: u64, g: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, x: &mut Vec<T>) {
         rule.update(t, g, first, second, x);
+    }
+
+    fn adam_vjp(&self, rule: &cpu::Adam, t: u64, after: [&Vec<T>; 3], adjoint_x: &Vec<T>, adjoints: [&mut Vec<T>; 3]) {
+        rule.vjp(t, after.map(Vec::as_slice), adjoint_x, adjoints.map(Vec::as_mut_slice));
+    }
+
+    fn adam_jvp(
+        &self,
+        rule: &cpu::Adam,
+        t: u64,
+        after: [&Vec<T>; 3],
+        tangent_gradient: &Vec<T>,
+        tangents: [&mut Vec<T>; 3],
+    ) {
+        rule.jvp(t, after.map(Vec::as_slice), tangent_gradient, tangents.map(Vec::as_mut_slice));
+    }
+
+    fn clamp(&self, lower: f64, upper: f64, x: &mut Vec<T>) {
+        for x in x {
+            *x = T::from_f64(x.to_f64().clamp(lower, upper));
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Method {
     pub fn estimator(self, alpha: f64) -> Estimator {
         let by = Spectral::Dense;
         let inverse = match self {
-            Method::Unrolled(k) => return Estimator::Unrolled(Unrolled { steps: k + 1, alpha, last: None }),
+            Method::Unrolled(k) => return Estimator::Unrolled(Unrolled::descent(k + 1, alpha)),
             Method::Neumann(k) if k <= LAST_RECURRENCE => Inverse::neumann(k as usize, alpha),
             Method::Neumann(k) => Inverse::NeumannFilter { terms: k, alpha, by },
             Method::Damped(epsilon) => Inverse::Damped { epsilon, by },
