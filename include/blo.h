@@ -60,6 +60,9 @@
 /** The problem cannot do what was asked; the message says what can. */
 #define BLO_ERR_UNSUPPORTED -40
 
+/** A file of a saved run cannot be written, read or used. No function of this version saves runs. */
+#define BLO_ERR_FILE -41
+
 /** A callback returned other than 0; the message names it and has its number. */
 #define BLO_ERR_CALLBACK -60
 

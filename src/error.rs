@@ -81,6 +81,13 @@ pub enum Error {
         /// Why it cannot be done, and what can.
         reason: &'static str,
     },
+    /// A file that cannot be written, read or used.
+    File {
+        /// Its path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// A callback of the caller's failed.
     Callback {
         /// The callback's name.
@@ -113,6 +120,7 @@ impl Error {
             Error::Indefinite { .. } => -21,
             Error::Decomposition { .. } => -22,
             Error::Unsupported { .. } => -40,
+            Error::File { .. } => -41,
             Error::Callback { .. } => -60,
             Error::Panic { .. } => -100,
         }
@@ -147,6 +155,7 @@ impl fmt::Display for Error {
                 "{argument}: found struct_size {found}, expected at least {expected} (set by the struct's init function)"
             ),
             Error::Unsupported { operation, reason } => write!(f, "{operation}: not possible: {reason}"),
+            Error::File { path, reason } => write!(f, "{path}: {reason}"),
             Error::Callback { name, code } => write!(f, "callback {name}: found return value {code}, expected 0"),
             Error::Decomposition { argument } => {
                 write!(f, "{argument}: found no convergence of its decomposition, expected a well-scaled matrix")

@@ -344,6 +344,7 @@ fn statuses_are_distinct_and_negative() {
         Error::StructSize { argument: "x", found: 1, expected: 2 },
         Error::Unsupported { operation: "x", reason: "y" },
         Error::Callback { name: "x", code: 1 },
+        Error::File { path: "x".into(), reason: "y".into() },
         Error::Decomposition { argument: "x" },
         Error::Panic { message: "x".into() },
     ];

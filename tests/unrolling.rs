@@ -74,7 +74,7 @@ proptest! {
                 outer_loss(&problem, &rule, steps, &moved, &w)
             };
             let best = [1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5]
-                .map(|h| (five_points(&loss, h) - dot(&reverse, &du)).abs())
+                .map(|h| (five_points(loss, h) - dot(&reverse, &du)).abs())
                 .into_iter()
                 .fold(f64::INFINITY, f64::min);
             prop_assert!(best <= 2e-7 * (1.0 + norm(&reverse)), "{rule:?} T = {steps}: {best:e}");

@@ -1,6 +1,8 @@
 //! Cold- and warm-start loops over u and w.
 
+mod encode;
 mod runner;
+mod saved;
 mod settings;
 mod trace;
 

@@ -33,26 +33,26 @@ pub struct Progress<'a, V> {
 ///
 /// `R` is how the problem is held: a reference, a `Box`, an `Arc`.
 pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
-    problem: R,
-    settings: Settings,
+    pub(super) problem: R,
+    pub(super) settings: Settings,
     /// u, with the outer rule's buffers.
-    u: State<PointOf<T, R::Target>>,
+    pub(super) u: State<PointOf<T, R::Target>>,
     /// w, with the inner rule's buffers; cold starts leave them as they were.
-    w: State<PointOf<T, R::Target>>,
+    pub(super) w: State<PointOf<T, R::Target>>,
     /// Where cold starts begin.
-    start: PointOf<T, R::Target>,
+    pub(super) start: PointOf<T, R::Target>,
     /// The look-ahead from w.
     ahead: State<PointOf<T, R::Target>>,
     scratch: PointOf<T, R::Target>,
     min_norm: PointOf<T, R::Target>,
     scratch_u: State<PointOf<T, R::Target>>,
-    best: Option<Best<PointOf<T, R::Target>>>,
+    pub(super) best: Option<Best<PointOf<T, R::Target>>>,
     workspace: hypergradient::Workspace<T, R::Target>,
     /// Whether `w` already solves the inner problem at `u`, so that a look-ahead would not move.
-    solved: bool,
-    largest_inner: f64,
-    first_outer: Option<f64>,
-    outcome: Outcome,
+    pub(super) solved: bool,
+    pub(super) largest_inner: f64,
+    pub(super) first_outer: Option<f64>,
+    pub(super) outcome: Outcome,
 }
 
 /// The sound evaluation with the smallest outer loss of a run.
@@ -93,20 +93,26 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         {
             return Err(invalid("u", format!("{} at index {index}", u[index]), format!("{lower} to {upper}")));
         }
+        let mut runner = Runner::at_zero(problem, settings)?;
+        runner.problem.outer_space().load(u, &mut runner.u.x)?;
+        runner.problem.inner_space().load(w, &mut runner.w.x)?;
+        runner.problem.inner_space().copy(&runner.w.x, &mut runner.start);
+        Ok(runner)
+    }
+
+    /// A run with everything zero.
+    pub(super) fn at_zero(problem: R, settings: Settings) -> Result<Self> {
+        settings.validate()?;
         let inner_rule = settings.inner.rule();
         let new_u = || State::new(&settings.outer, problem.outer_space());
         let new_w = || State::new(&inner_rule, problem.inner_space());
-        let (mut u_state, mut w_state) = (new_u(), new_w());
-        problem.outer_space().load(u, &mut u_state.x)?;
-        problem.inner_space().load(w, &mut w_state.x)?;
-        let [mut start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
-        problem.inner_space().copy(&w_state.x, &mut start);
+        let [start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
         Ok(Runner {
+            u: new_u(),
+            w: new_w(),
             scratch_u: new_u(),
             ahead: new_w(),
             workspace: hypergradient::Workspace::new(&*problem),
-            u: u_state,
-            w: w_state,
             start,
             scratch,
             min_norm,
@@ -137,6 +143,11 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     /// w: after a run, the inner solution that goes with u; between steps of a cold start, the one of the last evaluation.
     pub fn w(&self) -> &PointOf<T, R::Target> {
         &self.w.x
+    }
+
+    /// The outer steps made so far.
+    pub fn steps(&self) -> usize {
+        self.outcome.steps
     }
 
     /// The best evaluation so far, if [`Settings::keep_best`] is set.

@@ -28,6 +28,8 @@ pub const BLO_ERR_INDEFINITE: i32 = -21;
 pub const BLO_ERR_DECOMPOSITION: i32 = -22;
 /// The problem cannot do what was asked; the message says what can.
 pub const BLO_ERR_UNSUPPORTED: i32 = -40;
+/// A file of a saved run cannot be written, read or used. No function of this version saves runs.
+pub const BLO_ERR_FILE: i32 = -41;
 /// A callback returned other than 0; the message names it and has its number.
 pub const BLO_ERR_CALLBACK: i32 = -60;
 /// A bug of this library was contained; Rust may have written about it to stderr. The call had no effect.
@@ -37,7 +39,7 @@ pub const BLO_ERR_PANIC: i32 = -100;
 /// frozen yet.
 pub const BLO_ABI_VERSION: i32 = 0;
 
-const TEXTS: [(Status, &CStr); 12] = [
+const TEXTS: [(Status, &CStr); 13] = [
     (BLO_OK, c"success"),
     (BLO_ERR_NULL, c"a required pointer is NULL"),
     (BLO_ERR_INVALID, c"a value is out of its range"),
@@ -48,6 +50,7 @@ const TEXTS: [(Status, &CStr); 12] = [
     (BLO_ERR_INDEFINITE, c"a matrix is not positive semidefinite"),
     (BLO_ERR_DECOMPOSITION, c"an eigendecomposition did not converge"),
     (BLO_ERR_UNSUPPORTED, c"the problem cannot do what was asked"),
+    (BLO_ERR_FILE, c"a file cannot be written, read or used"),
     (BLO_ERR_CALLBACK, c"a callback failed"),
     (BLO_ERR_PANIC, c"internal error, please report it"),
 ];

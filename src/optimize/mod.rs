@@ -121,6 +121,14 @@ impl<V> State<V> {
         self.first.iter().chain(&self.second)
     }
 
+    pub(crate) fn buffers_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.first.iter_mut().chain(&mut self.second)
+    }
+
+    pub(crate) fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
     /// self ← from, both of one rule.
     pub fn copy_from<T: Scalar, S: Space<T, Vector = V>>(&mut self, space: &S, from: &State<V>) {
         space.copy(&from.x, &mut self.x);
@@ -135,7 +143,7 @@ impl<V> State<V> {
     /// x ← from, with buffers as at the start.
     pub fn restart<T: Scalar, S: Space<T, Vector = V>>(&mut self, space: &S, from: &V) {
         space.copy(from, &mut self.x);
-        for buffer in self.first.iter_mut().chain(&mut self.second) {
+        for buffer in self.buffers_mut() {
             space.scale(T::ZERO, buffer);
         }
         self.steps = 0;
