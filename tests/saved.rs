@@ -36,7 +36,7 @@ fn settings(kind: usize) -> Settings {
     let mut settings = Settings::new(start, inner, estimator, [Rule::momentum(1e-3, 0.9), Rule::adam(1e-3)][kind % 2]);
     settings.outer_steps = STEPS;
     settings.bounds = Some((-2.0, 2.0));
-    settings.keep_best = kind % 2 == 0;
+    settings.keep_best = kind.is_multiple_of(2);
     settings
 }
 

@@ -2,6 +2,7 @@
 //!
 //! dF/du = ∂F/∂u − Mᵀ q. For an implicit estimator q = r(H) ∂F/∂w at the point given (paper, section 2; the minus comes
 //! from H J = −M); unrolling differentiates T inner steps from that point instead (paper, Algorithm 5).
+#![doc = include_str!("estimators.md")]
 
 mod implicit;
 mod response;
