@@ -4,7 +4,7 @@
 
 mod common;
 
-use blo::bilevel::{InnerSolve, Runner, Settings, Start};
+use blo::bilevel::{InnerSolve, Runner, Settings, Start, ToleranceSchedule};
 use blo::hypergradient::{Mode, Unrolled};
 use blo::problem::Quadratic;
 use blo::solve::{OnGrowth, Spectral, Step};
@@ -36,6 +36,7 @@ fn settings(kind: usize) -> Settings {
     let mut settings = Settings::new(start, inner, estimator, [Rule::momentum(1e-3, 0.9), Rule::adam(1e-3)][kind % 2]);
     settings.outer_steps = STEPS;
     settings.bounds = Some((-2.0, 2.0));
+    settings.schedule = (kind == 2).then_some(ToleranceSchedule { first: 1e-1, factor: 0.97, last: 1e-8 });
     settings.keep_best = kind.is_multiple_of(2);
     settings
 }

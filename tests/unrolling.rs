@@ -4,7 +4,7 @@
 
 mod common;
 
-use blo::bilevel::{InnerSolve, Runner, Settings, Start};
+use blo::bilevel::{InnerSolve, Runner, Settings, Start, ToleranceSchedule};
 use blo::hypergradient::{self, Mode, Unrolled};
 use blo::problem::{Examples, L2, LeastSquares, Problem, Reduction, UserProblem};
 use blo::solve::Flat;
@@ -354,5 +354,38 @@ fn bounds_hold_and_the_best_is_kept() {
         settings.bounds = Some(bounds);
         let error = Runner::new(&problem, settings.clone(), &[0.0; 4], &[0.0; 4]).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+/// HOAG's schedule: the same end as with tight tolerances from the start, for less work.
+#[test]
+fn a_tolerance_schedule_saves_work() {
+    let q = RandomQuadratic::new(41, 12, 4, 12, 50.0);
+    let problem = q.problem::<f64>();
+    let run = |schedule| {
+        let inner =
+            InnerSolve::Optimizer { rule: Rule::descent(1.0 / q.h.largest()), steps: 100_000, tolerance: 1e-10 };
+        let cg = Inverse::Cg { iterations: 100, tolerance: 1e-10 };
+        let mut settings = Settings::new(Start::Warm, inner, cg, Rule::descent(0.02));
+        (settings.schedule, settings.outer_steps, settings.outer_tolerance) = (schedule, 5000, 1e-8);
+        let mut runner = Runner::new(&problem, settings, &[1.0; 4], &[0.0; 12]).unwrap();
+        let outcome = runner.run().unwrap();
+        (runner.u().clone(), outcome)
+    };
+    let (u, tight) = run(None);
+    let (same, scheduled) = run(Some(ToleranceSchedule { first: 0.1, factor: 0.98, last: 1e-10 }));
+    assert!(distance(&u, &same) <= 1e-5 * (1.0 + norm(&u)), "{u:?} {same:?}");
+    assert!(scheduled.inner_steps < tight.inner_steps, "{} {}", scheduled.inner_steps, tight.inner_steps);
+    assert!(scheduled.products < tight.products, "{} {}", scheduled.products, tight.products);
+    assert_eq!(ToleranceSchedule { first: 0.5, factor: 0.5, last: 0.1 }.at(1), 0.25);
+    assert_eq!(ToleranceSchedule { first: 0.5, factor: 0.5, last: 0.1 }.at(9), 0.1);
+    for (schedule, text) in [
+        (ToleranceSchedule { first: 0.0, factor: 0.5, last: 0.0 }, "schedule.first: found 0"),
+        (ToleranceSchedule { first: 0.1, factor: 1.0, last: 0.0 }, "schedule.factor: found 1"),
+        (ToleranceSchedule { first: 0.1, factor: 0.5, last: -1.0 }, "schedule.last: found -1"),
+    ] {
+        let mut settings = Settings::new(Start::Cold, InnerSolve::Fixpoint, Inverse::Zero, Rule::descent(0.1));
+        settings.schedule = Some(schedule);
+        assert!(settings.validate().unwrap_err().to_string().contains(text));
     }
 }

@@ -152,7 +152,7 @@ macro_rules! encode_struct {
 
 mod settings {
     use super::{Encode, Reader};
-    use crate::bilevel::{InnerSolve, Outcome, RunEnding, Settings, Start};
+    use crate::bilevel::{InnerSolve, Outcome, RunEnding, Settings, Start, ToleranceSchedule};
     use crate::hypergradient::{Estimator, Mode, Unrolled};
     use crate::optimize::Rule;
     use crate::solve::{Inverse, OnGrowth, Solve, Spectral, Step};
@@ -169,6 +169,7 @@ mod settings {
         2 => Neumann { terms, step, on_growth }, 3 => NeumannFilter { terms, alpha, by },
         4 => Cg { iterations, tolerance }, 5 => Identity { alpha }, 6 => Zero });
     encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged });
+    encode_struct!(ToleranceSchedule { first, factor, last });
     encode_struct!(Solve { inverse, verify });
     encode_struct!(Unrolled { rule, steps, last, mode });
     encode_struct!(Settings {
@@ -179,6 +180,7 @@ mod settings {
         outer_steps,
         outer_tolerance,
         keep_look_ahead,
+        schedule,
         keep_best,
         bounds,
         distances

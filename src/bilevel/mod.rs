@@ -7,5 +7,5 @@ mod settings;
 mod trace;
 
 pub use runner::{Best, Progress, Runner};
-pub use settings::{InnerSolve, Settings, Start};
+pub use settings::{InnerSolve, Settings, Start, ToleranceSchedule};
 pub use trace::{Outcome, RunEnding, TraceRow};

@@ -1,6 +1,6 @@
 //! The loop.
 
-use super::settings::{InnerSolve, Settings, Start};
+use super::settings::{InnerSolve, Settings, Start, with_tolerance};
 use super::trace::{Outcome, RunEnding, TraceRow};
 use crate::error::invalid;
 use crate::hypergradient::{self, Estimator, Evaluation};
@@ -244,9 +244,13 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if !unrolls && !warm_and_solved && !self.solve_inner_ahead()? {
             return Ok(Some(Halt::InnerDiverged));
         }
+        let mut estimator = self.settings.estimator;
+        if let Some(schedule) = &self.settings.schedule {
+            estimator = with_tolerance(estimator, schedule.at(self.outcome.steps));
+        }
         let evaluation = hypergradient::evaluate_from(
             &*self.problem,
-            &self.settings.estimator,
+            &estimator,
             &self.u.x,
             &self.ahead.x,
             unrolls.then_some(&self.ahead),
@@ -372,6 +376,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             self.problem.fixpoint(at, &self.u.x, &mut self.ahead.x)?;
             return Ok(self.problem.inner_space().check("w", &self.ahead.x).is_ok());
         };
+        let tolerance = self.settings.schedule.map_or(tolerance, |schedule| schedule.at(self.outcome.steps));
         let points = self.problem.inner_space();
         let mut first = None;
         for _ in 0..steps {

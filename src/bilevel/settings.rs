@@ -1,8 +1,9 @@
 //! What a run does.
 
-use crate::error::{check_nonnegative, invalid};
+use crate::error::{check_nonnegative, check_positive, invalid};
 use crate::hypergradient::Estimator;
 use crate::optimize::Rule;
+use crate::solve::{Inverse, Spectral};
 use crate::{Error, Result};
 
 /// Where each inner solve starts. Paper, Table 2.
@@ -46,6 +47,49 @@ impl InnerSolve {
     }
 }
 
+/// Tolerances that tighten as a run goes on: εₖ = max(first · factorᵏ, last) in outer step k, both for the inner solve and for
+/// the adjoint's, instead of the ones given there. With a summable εₖ the outer loop still converges (HOAG; Pedregosa, ICML
+/// 2016, Theorem 2), and early steps, which need little accuracy, cost little.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ToleranceSchedule {
+    /// ε₀, above 0.
+    pub first: f64,
+    /// Above 0 and below 1.
+    pub factor: f64,
+    /// The smallest tolerance, 0 or above.
+    pub last: f64,
+}
+
+impl ToleranceSchedule {
+    /// εₖ.
+    pub fn at(&self, step: usize) -> f64 {
+        (self.first * self.factor.powf(step as f64)).max(self.last)
+    }
+
+    fn validate(&self) -> Result<()> {
+        check_positive("schedule.first", self.first)?;
+        check_positive("schedule.factor", self.factor)?;
+        check_nonnegative("schedule.last", self.last)?;
+        if self.factor >= 1.0 {
+            return Err(invalid("schedule.factor", self.factor, "a number above 0 and below 1"));
+        }
+        Ok(())
+    }
+}
+
+/// The same estimator with this tolerance, where it has one.
+pub(super) fn with_tolerance(estimator: Estimator, tolerance: f64) -> Estimator {
+    let Estimator::Implicit(mut solve) = estimator else { return estimator };
+    match &mut solve.inverse {
+        Inverse::Cg { tolerance: own, .. } => *own = tolerance,
+        Inverse::MinNorm { by: Spectral::Lanczos { tolerance: own, .. }, .. }
+        | Inverse::Damped { by: Spectral::Lanczos { tolerance: own, .. }, .. }
+        | Inverse::NeumannFilter { by: Spectral::Lanczos { tolerance: own, .. }, .. } => *own = Some(tolerance),
+        _ => {}
+    }
+    Estimator::Implicit(solve)
+}
+
 /// The settings of a [`Runner`](super::Runner).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -64,6 +108,8 @@ pub struct Settings {
     /// Take the look-ahead's w as the next one, instead of T new steps from the old w with the new u (which is Algorithm 2's
     /// order, and the default). Warm starts only.
     pub keep_look_ahead: bool,
+    /// Tolerances that tighten from step to step; `None`: those given in `inner` and `estimator`.
+    pub schedule: Option<ToleranceSchedule>,
     /// Keep u and w of the smallest outer loss; see [`Runner::best`](super::Runner::best).
     pub keep_best: bool,
     /// Project u on these bounds after each outer step: lower and upper, the same for each element.
@@ -83,6 +129,7 @@ impl Settings {
             outer_steps: 1000,
             outer_tolerance: 0.0,
             keep_look_ahead: false,
+            schedule: None,
             keep_best: false,
             bounds: None,
             distances: false,
@@ -104,6 +151,15 @@ impl Settings {
             && (lower.is_nan() || upper.is_nan() || lower >= upper)
         {
             return Err(invalid("bounds", format!("{lower} to {upper}"), "a lower bound below the upper one"));
+        }
+        if let Some(schedule) = &self.schedule {
+            schedule.validate()?;
+            if matches!(self.estimator, Estimator::Unrolled(_)) {
+                return Err(Error::Unsupported {
+                    operation: "schedule",
+                    reason: "an unrolled run has a fixed number of steps; leave the schedule out",
+                });
+            }
         }
         let InnerSolve::Optimizer { rule, steps, tolerance } = self.inner else {
             return Ok(());
