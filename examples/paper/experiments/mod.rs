@@ -1,5 +1,7 @@
 //! The experiments, one file each.
 
+mod fig06;
+mod fig08;
 mod fig11;
 mod fig11c;
 mod fig14;
@@ -11,6 +13,8 @@ use crate::experiment::Experiment;
 
 /// All of them, in the paper's order.
 pub const ALL: &[Experiment] = &[
+    fig06::EXPERIMENT,
+    fig08::EXPERIMENT,
     fig11::EXPERIMENT,
     fig11c::EXPERIMENT,
     fig14::EXPERIMENT,
