@@ -3,10 +3,15 @@
 
 mod common;
 
-use blo::analysis::{Cycle, Projection, project, response, spectrum_table};
+use blo::analysis::{
+    Cycle, Equilibrium, Extremum, Projection, equilibrium_residuals, optimistic, pessimistic, project, response,
+    retraining_gap, spectrum_table,
+};
+use blo::bilevel::{InnerSolve, Runner, Settings, Start};
 use blo::hypergradient::Unrolled;
+use blo::problem::{InnerTerms, OuterTerms, Quadratic};
 use blo::solve::{OnGrowth, Solve, Spectral, Step};
-use blo::{Error, Estimator, Inverse};
+use blo::{Error, Estimator, Inverse, Rule};
 use common::{RandomQuadratic, Rng, cast, distance, dot, matvec, norm};
 
 const EXACT: Inverse = Inverse::MinNorm { cutoff: None, by: Spectral::Dense };
@@ -209,4 +214,194 @@ fn spectra_stand_beside_every_response() {
     let bad = Estimator::Implicit(Solve { inverse: Inverse::Identity { alpha: -1.0 }, verify: false });
     assert!(matches!(spectrum_table(&q, &[bad], &vec![0.0; 2], &vec![0.0; 3]), Err(Error::Invalid { .. })));
     assert!(matches!(spectrum_table(&q, &[], &vec![0.0; 1], &vec![0.0; 3]), Err(Error::Shape { argument: "u", .. })));
+}
+
+/// F(w).
+fn outer_loss(q: &RandomQuadratic, w: &[f64]) -> f64 {
+    0.5 * dot(w, &matvec(q.n, q.n, &q.outer.p, w)) + dot(w, &q.outer.f) + q.outer.h
+}
+
+fn attained(extremum: Extremum<f64>) -> (Vec<f64>, f64) {
+    match extremum {
+        Extremum::Attained { w, outer_loss } => (w, outer_loss),
+        Extremum::Unbounded { direction } => panic!("unbounded along {direction:?}"),
+    }
+}
+
+/// The null space of A, from the oracle.
+fn null_space(q: &RandomQuadratic) -> Vec<Vec<f64>> {
+    q.h.values.iter().zip(&q.h.vectors).filter(|(v, _)| **v == 0.0).map(|(_, vector)| vector.clone()).collect()
+}
+
+#[test]
+fn optimistic_solutions_are_stationary_within_the_set() {
+    for seed in 0..40 {
+        let mut rng = Rng(seed);
+        let rank = 1 + seed as usize % 6;
+        let q = RandomQuadratic::new(seed, 6, 3, rank, 30.0);
+        let problem = q.problem::<f64>();
+        let (u, start) = (rng.normals(3), rng.normals(6));
+        let (w, best) = attained(optimistic(&problem, &u, &start).unwrap());
+        let cold = q.nearest(&u, &start);
+        assert!(norm(&q.gradient(&u, &w)) < 1e-10 * (1.0 + norm(&cold)), "an inner solution");
+        assert!((best - outer_loss(&q, &w)).abs() < 1e-10 * (1.0 + best.abs()));
+        let slope = q.outer_gradient(&w);
+        for direction in null_space(&q) {
+            assert!(dot(&direction, &slope).abs() < 1e-9 * (1.0 + norm(&slope)));
+            for step in [-1.0, -0.1, 0.1, 1.0] {
+                let moved: Vec<f64> = w.iter().zip(&direction).map(|(w, d)| w + step * d).collect();
+                assert!(outer_loss(&q, &moved) >= best - 1e-10 * (1.0 + best.abs()));
+            }
+        }
+        // Optimistic, cold, pessimistic: in this order.
+        let from_start = outer_loss(&q, &cold);
+        assert!(best <= from_start + 1e-12 * (1.0 + from_start.abs()), "{best} {from_start}");
+        match pessimistic(&problem, &u, &start).unwrap() {
+            Extremum::Attained { w, outer_loss } => {
+                assert_eq!(rank, 6, "one solution, or a bounded F");
+                assert!(distance(&w, &cold) < 1e-10 * (1.0 + norm(&cold)));
+                assert!(outer_loss >= from_start - 1e-12 * (1.0 + from_start.abs()));
+            }
+            Extremum::Unbounded { direction } => {
+                assert!(rank < 6 && (norm(&direction) - 1.0).abs() < 1e-12);
+                assert!(norm(&matvec(6, 6, &q.inner.a, &direction)) < 1e-12);
+                let far = |t: f64| cold.iter().zip(&direction).map(|(w, d)| w + t * d).collect::<Vec<_>>();
+                assert!(outer_loss(&q, &far(1e3)) > outer_loss(&q, &far(1e2)));
+                assert!(outer_loss(&q, &far(1e2)) > from_start);
+            }
+        }
+        let single = optimistic(&q.problem::<f32>(), &cast(&u), &cast(&start)).unwrap();
+        let Extremum::Attained { w: narrow, outer_loss: loss } = single else { panic!("{single:?}") };
+        assert!(distance(&narrow, &w) < 2e-2 * (1.0 + norm(&w)) && (loss - best).abs() < 1e-3 * (1.0 + best.abs()));
+    }
+}
+
+/// A = diag(1, 0, 0), B = 0, d = (−1, 0, 0): S = {w₁ = 1}. F with P = diag(p) and the slope f.
+fn flat_problem(p: [f64; 3], f: [f64; 3]) -> Quadratic<f64> {
+    let diagonal = |d: [f64; 3]| (0..9).map(|i| if i % 4 == 0 { d[i / 4] } else { 0.0 }).collect::<Vec<_>>();
+    let inner = InnerTerms {
+        a: diagonal([1.0, 0.0, 0.0]),
+        b: vec![0.0; 3],
+        c: vec![0.0],
+        d: vec![-1.0, 0.0, 0.0],
+        e: vec![0.0],
+        constant: 0.0,
+    };
+    Quadratic::new(3, 1, inner, OuterTerms { p: diagonal(p), f: f.to_vec(), h: 0.5 }).unwrap()
+}
+
+#[test]
+fn unbounded_choices_are_outcomes_with_a_direction() {
+    let start = [9.0, 2.0, -3.0];
+    let best = |p, f| optimistic(&flat_problem(p, f), &[0.3], &start).unwrap();
+    let worst = |p, f| pessimistic(&flat_problem(p, f), &[0.3], &start).unwrap();
+    // F = ½ w₂² − w₂: minimal at w₂ = 1, and w₃ stays where it was.
+    let (w, loss) = attained(best([0.0, 1.0, 0.0], [0.0, -1.0, 0.0]));
+    assert!(distance(&w, &[1.0, 1.0, -3.0]) < 1e-14 && loss.abs() < 1e-14, "{w:?} {loss}");
+    // Constant along the null space: best and worst are the same.
+    for extremum in [best([2.0, 0.0, 0.0], [1.0, 0.0, 0.0]), worst([2.0, 0.0, 0.0], [1.0, 0.0, 0.0])] {
+        let (w, loss) = attained(extremum);
+        assert!(distance(&w, &[1.0, 2.0, -3.0]) < 1e-14 && (loss - 2.5).abs() < 1e-14);
+    }
+    let direction = |extremum| match extremum {
+        Extremum::Unbounded { direction } => direction,
+        Extremum::Attained { w, .. } => panic!("attained at {w:?}"),
+    };
+    // A slope without curvature: down along −f, up along f.
+    assert!(distance(&direction(best([0.0, 1.0, 0.0], [0.0, 0.0, 2.0])), &[0.0, 0.0, -1.0]) < 1e-14);
+    assert!(distance(&direction(worst([3.0, 0.0, 0.0], [0.0, 3.0, 4.0])), &[0.0, 0.6, 0.8]) < 1e-14);
+    assert!(distance(&direction(worst([0.0, 1.0, 0.0], [0.0, -5.0, 0.0])), &[0.0, -1.0, 0.0]) < 1e-14);
+}
+
+#[test]
+fn solution_sets_of_bad_input() {
+    let q = RandomQuadratic::new(3, 4, 2, 2, 3.0);
+    let problem = q.problem::<f64>();
+    for choose in [optimistic::<f64>, pessimistic::<f64>] {
+        assert!(matches!(choose(&problem, &[0.0], &[0.0; 4]), Err(Error::Shape { argument: "u", .. })));
+        assert!(matches!(choose(&problem, &[0.0; 2], &[0.0; 3]), Err(Error::Shape { argument: "start", .. })));
+        assert!(matches!(choose(&problem, &[f64::NAN; 2], &[0.0; 4]), Err(Error::NonFinite { argument: "u", .. })));
+        // f unbounded below: no solutions to choose from.
+        let mut empty = q.clone();
+        empty.inner.d = null_space(&q)[0].clone();
+        assert!(matches!(choose(&empty.problem(), &[0.0; 2], &[0.0; 4]), Err(Error::Invalid { .. })));
+    }
+}
+
+#[test]
+fn equilibrium_residuals_by_definition() {
+    for seed in 0..20 {
+        let q = RandomQuadratic::new(seed, 6, 3, 4, 20.0);
+        let problem = q.problem::<f64>();
+        let mut rng = Rng(seed);
+        let (u, w, w0) = (rng.normals(3), rng.normals(6), rng.normals(6));
+        let alpha = 1.1 / q.h.largest();
+        let descent = |steps| InnerSolve::Descent { alpha, steps, tolerance: 0.0 };
+        let residuals = |equilibrium: Equilibrium<'_, Vec<f64>>, w: &Vec<f64>| {
+            equilibrium_residuals(&problem, &equilibrium, &EXACT.into(), &u, w).unwrap()
+        };
+        let g = q.hypergradient(|v| if v == 0.0 { 0.0 } else { 1.0 / v }, &w);
+        let cold = residuals(Equilibrium::Cold { start: &w0, inner: InnerSolve::Fixpoint }, &w);
+        let full = residuals(Equilibrium::Warm { inner: InnerSolve::Fixpoint }, &w);
+        assert!((cold.fixpoint - distance(&q.nearest(&u, &w0), &w)).abs() < 1e-11);
+        assert!((full.fixpoint - distance(&q.nearest(&u, &w), &w)).abs() < 1e-11);
+        assert!((cold.outer - norm(&g)).abs() < 1e-10 * (1.0 + norm(&g)) && cold.outer == full.outer);
+        assert!((cold.outer_loss - outer_loss(&q, &w)).abs() < 1e-11 * (1.0 + cold.outer_loss.abs()));
+        for steps in [1, 3, 20] {
+            let mut moved = w.clone();
+            for _ in 0..steps {
+                let g = q.gradient(&u, &moved);
+                moved.iter_mut().zip(g).for_each(|(w, g)| *w -= alpha * g);
+            }
+            let partial = residuals(Equilibrium::Warm { inner: descent(steps) }, &w);
+            assert!((partial.fixpoint - distance(&moved, &w)).abs() < 1e-12, "T = {steps}");
+            // Statement 3.2: at a full warm equilibrium every T has none left.
+            let there = residuals(Equilibrium::Warm { inner: descent(steps) }, &q.nearest(&u, &w));
+            assert!(there.fixpoint < 1e-11, "T = {steps}: {there:?}");
+        }
+        // Theorem 3.1's end of a cold run is an equilibrium of it.
+        let mut settings = Settings::new(Start::Cold, InnerSolve::Fixpoint, EXACT, Rule::descent(1e-2));
+        settings.outer_steps = 0;
+        let mut runner = Runner::new(&problem, settings, &u, &w0).unwrap();
+        runner.run().unwrap();
+        let end = residuals(Equilibrium::Cold { start: &w0, inner: InnerSolve::Fixpoint }, runner.w());
+        assert!(end.fixpoint < 1e-12);
+        // An inner solve that diverges has no fixpoint.
+        let wild = InnerSolve::Descent { alpha: 1e300, steps: 9, tolerance: 0.0 };
+        assert_eq!(residuals(Equilibrium::Warm { inner: wild }, &w).fixpoint, f64::INFINITY);
+        let error = |equilibrium| equilibrium_residuals(&problem, &equilibrium, &EXACT.into(), &u, &w).unwrap_err();
+        let none = InnerSolve::Descent { alpha, steps: 0, tolerance: 0.0 };
+        assert!(matches!(error(Equilibrium::Warm { inner: none }), Error::Invalid { argument: "inner steps", .. }));
+        let short = vec![0.0; 5];
+        let error = error(Equilibrium::Cold { start: &short, inner: InnerSolve::Fixpoint });
+        assert!(matches!(error, Error::Shape { argument: "start", .. }));
+    }
+}
+
+#[test]
+fn a_retraining_gap_is_what_the_warm_start_kept_in_w() {
+    for seed in 0..20 {
+        let q = RandomQuadratic::new(seed, 6, 2, 3, 10.0);
+        let problem = q.problem::<f64>();
+        let mut rng = Rng(seed);
+        let (u, w0) = (rng.normals(2), rng.normals(6));
+        let gap = |w: &Vec<f64>| retraining_gap(&problem, &InnerSolve::Fixpoint, &w0, &u, w).unwrap();
+        let cold = q.nearest(&u, &w0);
+        let after_cold = gap(&cold);
+        assert!(after_cold.gap.abs() < 1e-10 * (1.0 + after_cold.run_loss.abs()));
+        assert!(distance(&after_cold.retrained, &cold) < 1e-11);
+        // The optimistic w is the most that a run can keep in w.
+        let (w, best) = attained(optimistic(&problem, &u, &w0).unwrap());
+        let after = gap(&w);
+        assert!((after.gap - (outer_loss(&q, &cold) - best)).abs() < 1e-9 * (1.0 + best.abs()) && after.gap > 0.0);
+        assert!((after.run_loss - best).abs() < 1e-10 * (1.0 + best.abs()));
+        let descent = InnerSolve::Descent { alpha: 1.0 / q.h.largest(), steps: 2000, tolerance: 1e-14 };
+        let by_descent = retraining_gap(&problem, &descent, &w0, &u, &w).unwrap();
+        assert!((by_descent.gap - after.gap).abs() < 1e-8 * (1.0 + best.abs()));
+        let wild = InnerSolve::Descent { alpha: 1e300, steps: 9, tolerance: 0.0 };
+        let error = retraining_gap(&problem, &wild, &w0, &u, &w).unwrap_err();
+        assert!(matches!(error, Error::Invalid { argument: "inner solve", .. }));
+        let error = retraining_gap(&problem, &descent, &w0, &vec![0.0; 3], &w).unwrap_err();
+        assert!(matches!(error, Error::Shape { argument: "u", .. }));
+    }
 }

@@ -1,6 +1,7 @@
 //! Checking the derivatives of a problem against differences and against each other.
 
-use super::differences::{Random, distance, dot, norm, sweep};
+use super::differences::{Random, sweep};
+use super::host::{distance, dot, norm, widen};
 use super::report::{Check, Coordinate, Derivative, DerivativeReport, Verdict};
 use crate::error::{check_finite, check_len, check_positive, invalid};
 use crate::problem::{PointOf, Problem};
@@ -220,7 +221,7 @@ fn host<T: Scalar, S: Space<T>>(argument: &'static str, space: &S, x: &S::Vector
     let mut out = vec![T::ZERO; space.len()];
     space.store(x, &mut out)?;
     check_finite(argument, &out)?;
-    Ok(out.iter().map(|x| x.to_f64()).collect())
+    Ok(widen(&out))
 }
 
 /// What one direction shows, in absolute numbers but for the error.

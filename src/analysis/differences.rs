@@ -1,5 +1,7 @@
 //! Central differences over a sweep of steps, with an estimate of what they are worth.
 
+use super::host::{combine, norm};
+
 /// The largest step, and the factor from each to the next.
 const FIRST_STEP: f64 = 0.25;
 const FACTOR: f64 = 0.25;
@@ -78,24 +80,6 @@ pub(super) fn sweep(
         jump: if chosen.gap >= 0.5 * before { chosen.gap } else { 0.0 },
         secant,
     })
-}
-
-/// a x + b y.
-fn combine(a: f64, x: &[f64], b: f64, y: &[f64]) -> Vec<f64> {
-    x.iter().zip(y).map(|(x, y)| a * x + b * y).collect()
-}
-
-pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
-}
-
-pub(super) fn norm(x: &[f64]) -> f64 {
-    dot(x, x).sqrt()
-}
-
-/// The distance between two vectors.
-pub(super) fn distance(x: &[f64], y: &[f64]) -> f64 {
-    norm(&combine(1.0, x, -1.0, y))
 }
 
 /// Standard normals from a seed: splitmix64 and Box-Muller.

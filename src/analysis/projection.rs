@@ -1,4 +1,4 @@
-//! Projections on solution sets: warm starts by turns on several linear inner problems (paper, section 3.2.1, Eq. 18).
+//! Projections on solution sets: warm starts by turns on several linear inner problems (paper, section B.2, Eq. 18).
 
 use crate::error::{check_finite, check_len, check_positive, invalid};
 use crate::{Result, Scalar};

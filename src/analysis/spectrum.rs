@@ -1,5 +1,6 @@
 //! The spectrum of H with what each estimator makes of it.
 
+use super::host::{dot, norm, widen};
 use crate::problem::{PointOf, Problem, SolveWorkspace};
 use crate::solve::{Filter, Points, Solve, Space, Spectrum, Step, default_cutoff};
 use crate::{Estimator, Inverse, Result, Scalar};
@@ -80,10 +81,10 @@ pub fn spectrum_table<T: Scalar, P: Problem<T>>(
     }
     let mut own = Spectrum::default();
     let spectrum = problem.spectrum(&mut at, &mut own)?.0;
-    let norm = dot(&right, &right).sqrt();
+    let size = norm(&right);
     let row = |(i, &eigenvalue): (usize, &f64)| {
         let along = dot(spectrum.vector(i), &right);
-        let share = if norm > 0.0 { along.abs() / norm } else { 0.0 };
+        let share = if size > 0.0 { along.abs() / size } else { 0.0 };
         let measured = |q: &Vec<f64>| {
             if share > SILENT * T::EPSILON { dot(spectrum.vector(i), q) / along } else { f64::NAN }
         };
@@ -102,9 +103,5 @@ pub fn spectrum_table<T: Scalar, P: Problem<T>>(
 fn host<T: Scalar, S: Space<T>>(space: &S, x: &S::Vector) -> Result<Vec<f64>> {
     let mut out = vec![T::ZERO; space.len()];
     space.store(x, &mut out)?;
-    Ok(out.iter().map(|x| x.to_f64()).collect())
-}
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
+    Ok(widen(&out))
 }
