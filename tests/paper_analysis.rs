@@ -113,3 +113,64 @@ fn fig08_projections_in_turn() {
         assert!(run[4 * last].1 < 1e-12 && run[4 * (last - 1)].1 >= 1e-12);
     }
 }
+
+#[test]
+fn fig01_sets_and_minimisers() {
+    let object = object("fig01");
+    let rows = object["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 73);
+    let (mut same_w, mut same_loss, mut bounded) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let (u, w, loss) = (number(row, "u"), numbers(row, "w"), number(row, "outer_loss"));
+        // The foot of the perpendicular from the origin on cos u w₁ + sin u w₂ = 1 + 2 cos u.
+        let r = 1.0 + 2.0 * u.cos();
+        assert!(distance(&w, &[r * u.cos(), r * u.sin()]) < 1e-14, "{row}");
+        assert!((loss - 0.5 * w[0] * w[0]).abs() < 1e-15);
+        // w₁ = 0 is met by every line but the upright ones, on which F is constant.
+        let upright = u.sin().abs() < 1e-9;
+        let best = number(row, "optimistic_loss");
+        assert!((best - if upright { 0.5 * r * r } else { 0.0 }).abs() < 1e-14, "{row}");
+        if upright {
+            bounded.push(u);
+            assert!((number(row, "pessimistic_loss") - 0.5 * r * r).abs() < 1e-14);
+        } else {
+            assert_eq!(row["pessimistic_loss"], "unbounded");
+        }
+        match row["underspecified"].as_str() {
+            Some("two u, one w") => same_w.push((u, w)),
+            Some("one F, two w") => same_loss.push((u, w)),
+            other => assert!(other.is_none() && loss > 1e-5, "{row}"),
+        }
+    }
+    let third = 2.0 * std::f64::consts::FRAC_PI_3;
+    let half = std::f64::consts::FRAC_PI_2;
+    assert_eq!(bounded.len(), 3);
+    for (found, angle) in [(&same_w, third), (&same_loss, half)] {
+        assert_eq!(found.len(), 2);
+        assert!((found[0].0 + angle).abs() < 1e-14 && (found[1].0 - angle).abs() < 1e-14);
+    }
+    assert!(distance(&same_w[0].1, &same_w[1].1) < 1e-14);
+    assert!((distance(&same_loss[0].1, &same_loss[1].1) - 2.0).abs() < 1e-14);
+}
+
+/// A table for a person: not every step of thousands, and it says so.
+#[test]
+fn long_tables_are_thinned_and_lists_name_all() {
+    let mut folder = std::env::current_exe().unwrap();
+    folder.pop();
+    folder.pop();
+    let binary = folder.join("examples").join(format!("paper{}", std::env::consts::EXE_SUFFIX));
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paper-table");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&binary).args(arguments).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = run(&["fig08", "--out", out.to_str().unwrap()]);
+    assert!(table.lines().count() < 90 && table.contains("--format json has all"), "{table}");
+    assert!(table.contains("within 1e-12 of w† after 62 cycles") && table.contains("after 581 cycles"), "{table}");
+    let list = run(&["list"]);
+    for name in ["fig01", "fig06", "fig08"] {
+        assert!(list.contains(name), "{list}");
+    }
+}
