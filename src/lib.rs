@@ -11,7 +11,8 @@
 //! - [`solve`]: q ≈ H⁻¹ b from products alone, with a report that says when the answer is not to be trusted;
 //! - [`problem`]: the trait, and quadratics, least squares and problems of your own;
 //! - [`hypergradient`]: implicit and unrolled estimators;
-//! - [`bilevel`]: cold and warm loops.
+//! - [`bilevel`]: cold and warm loops;
+//! - [`analysis`]: checks of derivatives, solution sets, equilibria.
 //!
 //! ```
 //! use blo::bilevel::{InnerSolve, Runner, Settings, Start};
@@ -37,6 +38,7 @@
 mod error;
 mod scalar;
 
+pub mod analysis;
 pub mod bilevel;
 pub mod cpu;
 pub mod ffi;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may name modules of its own row or below.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["error", "scalar"],
     &["reference"],
     &["cpu"],
@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["problem", "optimize"],
     &["hypergradient"],
     &["bilevel"],
+    &["analysis"],
     &["ffi"],
 ];
 

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 /// The longest array that a table shows; longer ones are for the JSON.
 const SHOWN_ELEMENTS: usize = 2;
+/// Longer tables of steps show those with one digit that is not zero, and the last of each run.
+const SHOWN_ROWS: usize = 200;
 
 /// The one object that `--format json` prints.
 pub fn json(experiment: &Experiment, output: &Output) -> Result<String, serde_json::Error> {
@@ -17,8 +19,12 @@ pub fn text(experiment: &Experiment, output: &Output, path: &str) -> String {
     let mut text = format!("{}: {}\n", experiment.name, experiment.summary);
     text += &settings_line(&output.settings);
     text += "\n";
-    text += &table(&output.rows);
+    let shown = thinned(&output.rows);
+    text += &table(&shown);
     text += "\n";
+    if shown.len() < output.rows.len() {
+        text += &format!("note: {} of {} steps are shown; --format json has all\n", shown.len(), output.rows.len());
+    }
     for note in &output.notes {
         text += &format!("note: {note}\n");
     }
@@ -32,6 +38,17 @@ fn settings_line(settings: &Record) -> String {
         .map(|(name, value)| format!("{name} = {}", cell(value)))
         .collect();
     shown.join(", ") + "\n"
+}
+
+/// The rows to show of a table that may be too long for a person.
+fn thinned(rows: &[Record]) -> Vec<Record> {
+    let step = |row: &Record| row.get("step").and_then(Value::as_u64);
+    let round = |step: u64| step == 0 || step.is_multiple_of(10_u64.pow(step.ilog10()));
+    let shows = |i: usize| match (step(&rows[i]), rows.get(i + 1).and_then(step)) {
+        (Some(step), Some(next)) => round(step) || next < step,
+        _ => true,
+    };
+    (0..rows.len()).filter(|&i| rows.len() <= SHOWN_ROWS || shows(i)).map(|i| rows[i].clone()).collect()
 }
 
 /// Aligned columns: numbers to the right, text to the left.

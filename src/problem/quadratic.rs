@@ -96,6 +96,11 @@ impl<T: Scalar> Quadratic<T> {
         cached(&self.spectrum, make)
     }
 
+    /// P, f and h.
+    pub fn outer_terms(&self) -> &OuterTerms<T> {
+        &self.outer
+    }
+
     /// out ← A x for a symmetric A.
     fn symmetric(&self, a: &[T], x: &[T], out: &mut [T]) {
         cpu::matvec_transposed(self.inner_space.simd(), out.len(), a, x, out);

@@ -1,5 +1,8 @@
 //! The experiments, one file each.
 
+mod fig01;
+mod fig06;
+mod fig08;
 mod fig11;
 mod fig11c;
 mod fig14;
@@ -11,6 +14,9 @@ use crate::experiment::Experiment;
 
 /// All of them, in the paper's order.
 pub const ALL: &[Experiment] = &[
+    fig01::EXPERIMENT,
+    fig06::EXPERIMENT,
+    fig08::EXPERIMENT,
     fig11::EXPERIMENT,
     fig11c::EXPERIMENT,
     fig14::EXPERIMENT,

@@ -61,6 +61,12 @@ impl Axis {
         Axis::between(label, Scale::Linear, low, high)
     }
 
+    /// A logarithmic axis from one power of ten to another, with a tick at each.
+    pub fn decades(label: &str, low: i32, high: i32) -> Axis {
+        let (low, high) = (f64::from(low), f64::from(high));
+        Axis { label: label.into(), ticks: decades(low, high), scale: Scale::Log, low, high }
+    }
+
     fn between(label: &str, scale: Scale, low: f64, high: f64) -> Axis {
         let ticks = match scale {
             Scale::Linear => linear_ticks(low, high),

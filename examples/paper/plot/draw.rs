@@ -33,6 +33,9 @@ const SAMPLE: i32 = px(44);
 const TITLE_SIZE: i32 = px(30);
 const TEXT_SIZE: i32 = px(22);
 const RADIUS: i32 = px(6);
+/// The length of an arrow's head, and what is too short for one.
+const HEAD: i32 = px(18);
+const LEAST_HEAD: i32 = px(6);
 
 /// Pixels as units.
 const fn px(pixels: i32) -> i32 {
@@ -145,6 +148,9 @@ impl Frame<'_> {
     fn layer(&self, area: &Area<'_>, layer: &Layer) -> Done {
         match layer {
             Layer::Line { points, stroke } => line(area, self.pixels(points), *stroke),
+            Layer::Arrows { points, stroke } => {
+                self.pixels(points).windows(2).try_for_each(|pair| arrow(area, pair[0], pair[1], *stroke))
+            }
             Layer::Region { corners, color } => Ok(area.draw(&Polygon::new(self.pixels(corners), rgb(*color)))?),
             Layer::Marks { points, shape, color } => {
                 self.pixels(points).into_iter().try_for_each(|at| mark(area, at, *shape, *color))
@@ -193,6 +199,24 @@ fn line(area: &Area<'_>, points: Vec<Pixel>, stroke: Stroke) -> Done {
     } else {
         Ok(area.draw(&PathElement::new(points, style))?)
     }
+}
+
+/// A line with a head at its end, which is left out where there is no room for it.
+fn arrow(area: &Area<'_>, from: Pixel, to: Pixel, stroke: Stroke) -> Done {
+    let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
+    let length = dx.hypot(dy);
+    let head = f64::from(HEAD).min(0.6 * length);
+    if head < f64::from(LEAST_HEAD) {
+        return line(area, vec![from, to], stroke);
+    }
+    let (dx, dy) = (dx / length, dy / length);
+    let at = |back: f64, side: f64| {
+        let place = |end: i32, along: f64, across: f64| (f64::from(end) - back * along + side * across).round() as i32;
+        (place(to.0, dx, -dy), place(to.1, dy, dx))
+    };
+    line(area, vec![from, at(0.8 * head, 0.0)], stroke)?;
+    let corners = vec![to, at(head, 0.4 * head), at(head, -0.4 * head)];
+    Ok(area.draw(&Polygon::new(corners, rgb(stroke.color)))?)
 }
 
 fn mark(area: &Area<'_>, at: Pixel, shape: Shape, color: Color) -> Done {

@@ -71,6 +71,13 @@ pub enum Layer {
         /// Their colour.
         color: Color,
     },
+    /// A line from point to point, with a head at each but the first.
+    Arrows {
+        /// In order.
+        points: Vec<(f64, f64)>,
+        /// How.
+        stroke: Stroke,
+    },
     /// A filled polygon.
     Region {
         /// Its corners.
@@ -91,7 +98,9 @@ impl Layer {
     /// The y of all points: what a vertical axis has to hold.
     pub fn heights(&self) -> Vec<f64> {
         match self {
-            Layer::Line { points, .. } | Layer::Marks { points, .. } => points.iter().map(|point| point.1).collect(),
+            Layer::Line { points, .. } | Layer::Marks { points, .. } | Layer::Arrows { points, .. } => {
+                points.iter().map(|point| point.1).collect()
+            }
             Layer::Region { corners, .. } => corners.iter().map(|corner| corner.1).collect(),
             Layer::Rule { y, .. } => vec![*y],
         }
