@@ -155,8 +155,8 @@ fn spectra_stand_beside_every_response() {
             auto.into(),
             Inverse::Identity { alpha: 0.2 }.into(),
             Inverse::Zero.into(),
-            Estimator::Unrolled(Unrolled { steps: 8, alpha, last: None }),
-            Estimator::Unrolled(Unrolled { steps: 8, alpha, last: Some(3) }),
+            Estimator::Unrolled(Unrolled::descent(8, alpha)),
+            Estimator::Unrolled(Unrolled { last: Some(3), ..Unrolled::descent(8, alpha) }),
             Inverse::Cg { iterations: 3, tolerance: 0.0 }.into(),
             Inverse::Cg { iterations: 1, tolerance: 0.0 }.into(),
         ];
@@ -336,7 +336,7 @@ fn equilibrium_residuals_by_definition() {
         let mut rng = Rng(seed);
         let (u, w, w0) = (rng.normals(3), rng.normals(6), rng.normals(6));
         let alpha = 1.1 / q.h.largest();
-        let descent = |steps| InnerSolve::Descent { alpha, steps, tolerance: 0.0 };
+        let descent = |steps| InnerSolve::Optimizer { rule: Rule::descent(alpha), steps, tolerance: 0.0 };
         let residuals = |equilibrium: Equilibrium<'_, Vec<f64>>, w: &Vec<f64>| {
             equilibrium_residuals(&problem, &equilibrium, &EXACT.into(), &u, w).unwrap()
         };
@@ -367,10 +367,10 @@ fn equilibrium_residuals_by_definition() {
         let end = residuals(Equilibrium::Cold { start: &w0, inner: InnerSolve::Fixpoint }, runner.w());
         assert!(end.fixpoint < 1e-12);
         // An inner solve that diverges has no fixpoint.
-        let wild = InnerSolve::Descent { alpha: 1e300, steps: 9, tolerance: 0.0 };
+        let wild = InnerSolve::Optimizer { rule: Rule::descent(1e300), steps: 9, tolerance: 0.0 };
         assert_eq!(residuals(Equilibrium::Warm { inner: wild }, &w).fixpoint, f64::INFINITY);
         let error = |equilibrium| equilibrium_residuals(&problem, &equilibrium, &EXACT.into(), &u, &w).unwrap_err();
-        let none = InnerSolve::Descent { alpha, steps: 0, tolerance: 0.0 };
+        let none = InnerSolve::Optimizer { rule: Rule::descent(alpha), steps: 0, tolerance: 0.0 };
         assert!(matches!(error(Equilibrium::Warm { inner: none }), Error::Invalid { argument: "inner steps", .. }));
         let short = vec![0.0; 5];
         let error = error(Equilibrium::Cold { start: &short, inner: InnerSolve::Fixpoint });
@@ -395,10 +395,10 @@ fn a_retraining_gap_is_what_the_warm_start_kept_in_w() {
         let after = gap(&w);
         assert!((after.gap - (outer_loss(&q, &cold) - best)).abs() < 1e-9 * (1.0 + best.abs()) && after.gap > 0.0);
         assert!((after.run_loss - best).abs() < 1e-10 * (1.0 + best.abs()));
-        let descent = InnerSolve::Descent { alpha: 1.0 / q.h.largest(), steps: 2000, tolerance: 1e-14 };
+        let descent = InnerSolve::Optimizer { rule: Rule::descent(1.0 / q.h.largest()), steps: 2000, tolerance: 1e-14 };
         let by_descent = retraining_gap(&problem, &descent, &w0, &u, &w).unwrap();
         assert!((by_descent.gap - after.gap).abs() < 1e-8 * (1.0 + best.abs()));
-        let wild = InnerSolve::Descent { alpha: 1e300, steps: 9, tolerance: 0.0 };
+        let wild = InnerSolve::Optimizer { rule: Rule::descent(1e300), steps: 9, tolerance: 0.0 };
         let error = retraining_gap(&problem, &wild, &w0, &u, &w).unwrap_err();
         assert!(matches!(error, Error::Invalid { argument: "inner solve", .. }));
         let error = retraining_gap(&problem, &descent, &w0, &vec![0.0; 3], &w).unwrap_err();

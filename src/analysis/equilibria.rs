@@ -1,6 +1,6 @@
 //! How far (u, w) is from an equilibrium of a bilevel loop (paper, Statements 3.1 and 3.2).
 
-use super::inner::solve_inner;
+use super::inner::solution;
 use crate::bilevel::InnerSolve;
 use crate::hypergradient::{self, Estimator, Workspace};
 use crate::problem::{PointOf, Problem};
@@ -61,11 +61,13 @@ pub fn equilibrium_residuals<T: Scalar, P: Problem<T>>(
         }
         Equilibrium::Warm { inner } => (w, inner),
     };
-    let mut solution = points.zeros();
-    points.copy(from, &mut solution);
-    let finite = solve_inner(problem, inner, &mut problem.workspace(), u, &mut solution)?;
-    points.axpy(-T::ONE, w, &mut solution);
-    let fixpoint = if finite { points.norm(&solution) } else { f64::INFINITY };
+    let fixpoint = match solution(problem, inner, &mut problem.workspace(), u, from)? {
+        Some(mut moved) => {
+            points.axpy(-T::ONE, w, &mut moved);
+            points.norm(&moved)
+        }
+        None => f64::INFINITY,
+    };
     let mut workspace = Workspace::new(problem);
     let evaluation = hypergradient::evaluate(problem, estimator, u, w, &mut workspace)?;
     let outer = problem.outer_space().norm(workspace.gradient());

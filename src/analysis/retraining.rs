@@ -1,6 +1,6 @@
 //! What a learned u is worth without the w that it was learned with: warm starts may leave much of the solution in w.
 
-use super::inner::solve_inner;
+use super::inner::solution;
 use crate::bilevel::InnerSolve;
 use crate::error::invalid;
 use crate::problem::{PointOf, Problem};
@@ -38,11 +38,9 @@ pub fn retraining_gap<T: Scalar, P: Problem<T>>(
     points.check("w", w)?;
     points.check("start", start)?;
     let mut at = problem.workspace();
-    let mut retrained = points.zeros();
-    points.copy(start, &mut retrained);
-    if !solve_inner(problem, inner, &mut at, u, &mut retrained)? {
-        return Err(invalid("inner solve", "divergence", "a smaller alpha"));
-    }
+    let Some(retrained) = solution(problem, inner, &mut at, u, start)? else {
+        return Err(invalid("inner solve", "divergence", "a smaller step"));
+    };
     let (mut gradient_u, mut gradient_w) = (problem.outer_space().zeros(), points.zeros());
     let run_loss = problem.outer(&mut at, u, w, &mut gradient_u, &mut gradient_w)?;
     let retrained_loss = problem.outer(&mut at, u, &retrained, &mut gradient_u, &mut gradient_w)?;

@@ -3,10 +3,11 @@
 use super::host::{dot, norm, widen};
 use crate::problem::{PointOf, Problem, SolveWorkspace};
 use crate::solve::{Filter, Points, Solve, Space, Spectrum, Step, default_cutoff};
-use crate::{Estimator, Inverse, Result, Scalar};
+use crate::{Estimator, Inverse, Result, Rule, Scalar};
 
 /// r(λ) of an estimator, for a Hessian whose largest |eigenvalue| is `radius`: paper, section 3.3 and Eq. 5. T unrolled steps
-/// are the series to K = T − 1, as they are from an inner solution. `None` for conjugate gradients, whose r depends on b.
+/// of descent are the series to K = T − 1, as they are from an inner solution. `None` for conjugate gradients, whose r depends
+/// on b, and for the unrolling of other rules.
 /// `T` is the precision that the default cutoff is for.
 pub fn response<T: Scalar>(estimator: &Estimator, radius: f64, lambda: f64) -> Option<f64> {
     let neumann = |terms: u64, alpha: f64| Filter::Neumann { terms, alpha }.value(lambda);
@@ -14,7 +15,8 @@ pub fn response<T: Scalar>(estimator: &Estimator, radius: f64, lambda: f64) -> O
         Estimator::Implicit(solve) => solve.inverse,
         Estimator::Unrolled(unrolled) => {
             let steps = unrolled.last.unwrap_or(unrolled.steps) as u64;
-            return Some(if steps == 0 { 0.0 } else { neumann(steps - 1, unrolled.alpha) });
+            let Rule::Descent { step } = unrolled.rule else { return None };
+            return Some(if steps == 0 { 0.0 } else { neumann(steps - 1, step) });
         }
     };
     match inverse {

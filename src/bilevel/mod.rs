@@ -1,11 +1,13 @@
 //! Cold- and warm-start loops over u and w.
 
 mod encode;
+mod inner;
 mod runner;
 mod saved;
 mod settings;
 mod trace;
 
+pub(crate) use inner::solve_inner;
 pub use runner::{Best, Progress, Runner};
 pub use settings::{InnerSolve, Settings, Start, ToleranceSchedule};
 pub use trace::{Outcome, RunEnding, TraceRow};

@@ -1,5 +1,6 @@
 //! The loop.
 
+use super::inner::solve_inner;
 use super::settings::{InnerSolve, Settings, Start, with_tolerance};
 use super::trace::{Outcome, RunEnding, TraceRow};
 use crate::error::invalid;
@@ -9,9 +10,6 @@ use crate::problem::{PointOf, Problem};
 use crate::solve::{Ending, Points, Space};
 use crate::{Error, Result, Scalar};
 use std::ops::{ControlFlow, Deref};
-
-/// The growth of the inner gradient within one inner solve that counts as divergence.
-const DIVERGED: f64 = 1e6;
 
 /// What a monitor sees after each evaluation of the hypergradient, before u moves.
 pub struct Progress<'a, V> {
@@ -371,29 +369,15 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     /// Solves the inner problem at u from `ahead`, in place. False: it diverged.
     fn solve_inner_ahead(&mut self) -> Result<bool> {
-        let at = &mut self.workspace.problem;
-        let InnerSolve::Optimizer { rule, steps, tolerance } = self.settings.inner else {
-            self.problem.fixpoint(at, &self.u.x, &mut self.ahead.x)?;
-            return Ok(self.problem.inner_space().check("w", &self.ahead.x).is_ok());
-        };
-        let tolerance = self.settings.schedule.map_or(tolerance, |schedule| schedule.at(self.outcome.steps));
-        let points = self.problem.inner_space();
-        let mut first = None;
-        for _ in 0..steps {
-            self.problem.inner(at, &self.u.x, &self.ahead.x, &mut self.scratch)?;
-            let norm = points.norm(&self.scratch);
-            let first = *first.get_or_insert(norm);
-            if !norm.is_finite() || (first > 0.0 && norm > DIVERGED * first) {
-                return Ok(false);
-            }
-            self.largest_inner = self.largest_inner.max(norm);
-            if norm <= tolerance * self.largest_inner {
-                break;
-            }
-            self.ahead.step(&rule, points, &self.scratch);
-            self.outcome.inner_steps += 1;
+        let mut inner = self.settings.inner;
+        if let (InnerSolve::Optimizer { tolerance, .. }, Some(schedule)) = (&mut inner, &self.settings.schedule) {
+            *tolerance = schedule.at(self.outcome.steps);
         }
-        Ok(points.check("w", &self.ahead.x).is_ok())
+        let at = &mut self.workspace.problem;
+        let (w, gradient, largest) = (&mut self.ahead, &mut self.scratch, &mut self.largest_inner);
+        let made = solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?;
+        self.outcome.inner_steps += made.unwrap_or(0);
+        Ok(made.is_some())
     }
 
     /// Whether one inner step at the present u and w makes the inner gradient grow: with few steps from warm starts, a step

@@ -38,8 +38,21 @@ impl InnerSolve {
         InnerSolve::Optimizer { rule: Rule::descent(alpha), steps, tolerance: 0.0 }
     }
 
+    /// Checks the parameters.
+    pub fn validate(&self) -> Result<()> {
+        let InnerSolve::Optimizer { rule, steps, tolerance } = *self else {
+            return Ok(());
+        };
+        rule.validate().map_err(of_inner)?;
+        check_nonnegative("inner tolerance", tolerance)?;
+        if steps == 0 {
+            return Err(invalid("inner steps", 0, "at least 1"));
+        }
+        Ok(())
+    }
+
     /// The rule whose buffers go with w.
-    pub(super) fn rule(&self) -> Rule {
+    pub(crate) fn rule(&self) -> Rule {
         match *self {
             InnerSolve::Fixpoint => Rule::descent(1.0),
             InnerSolve::Optimizer { rule, .. } => rule,
@@ -161,14 +174,10 @@ impl Settings {
                 });
             }
         }
+        self.inner.validate()?;
         let InnerSolve::Optimizer { rule, steps, tolerance } = self.inner else {
             return Ok(());
         };
-        rule.validate().map_err(of_inner)?;
-        check_nonnegative("inner tolerance", tolerance)?;
-        if steps == 0 {
-            return Err(invalid("inner steps", 0, "at least 1"));
-        }
         let Estimator::Unrolled(unrolled) = self.estimator else {
             return Ok(());
         };
