@@ -33,7 +33,7 @@ pub enum Spectral {
     /// Matrix-free, by a Lanczos process with full reorthogonalisation from b; H must be symmetric, and may be singular or
     /// indefinite. Memory: one vector for each product.
     Lanczos {
-        /// Stop once q changes by less than this, relatively, in two steps running; `None`: 1e-12 in f64, 1e-6 in f32.
+        /// Stop once the relative error of q is estimated to be below this; `None`: 1e-12 in f64, 1e-6 in f32.
         tolerance: Option<f64>,
         /// The most products; `None`: the dimension, plus a few.
         max_products: Option<usize>,
@@ -56,7 +56,7 @@ pub enum Inverse {
         /// How.
         by: Spectral,
     },
-    /// q = (H + epsilon I)⁻¹ b.
+    /// q = (H + epsilon I)⁻¹ b; 0 with [`Ending::Singular`](super::Ending::Singular) where −epsilon is an eigenvalue.
     Damped {
         /// The damping, above 0.
         epsilon: f64,
@@ -72,7 +72,8 @@ pub enum Inverse {
         /// What to do when the terms grow.
         on_growth: OnGrowth,
     },
-    /// The same sum from the spectrum: any K for the price of a decomposition.
+    /// The same sum from the spectrum: any K for the price of a decomposition; 0 with
+    /// [`Ending::NonContractive`](super::Ending::NonContractive) where the sum is too large to be represented.
     NeumannFilter {
         /// K.
         terms: u64,
@@ -144,5 +145,12 @@ pub struct Solve {
 impl From<Inverse> for Solve {
     fn from(inverse: Inverse) -> Solve {
         Solve { inverse, verify: true }
+    }
+}
+
+impl Solve {
+    /// Checks the parameters.
+    pub fn validate(&self) -> Result<()> {
+        self.inverse.validate()
     }
 }

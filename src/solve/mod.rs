@@ -19,14 +19,16 @@ mod lanczos;
 mod neumann;
 mod operator;
 mod report;
+mod several;
 mod space;
 mod spectrum;
 mod tridiagonal;
 
 pub use filter::Filter;
 pub use inverse::{AUTO_PRODUCTS, Inverse, OnGrowth, Solve, Spectral, Step};
-pub use operator::{Operator, VectorOf};
+pub use operator::{FnOperator, Operator, VectorOf};
 pub use report::{Ending, Report};
+pub use several::{solve_family, solve_many};
 pub use space::{Flat, Points, Space};
 pub use spectrum::Spectrum;
 pub(crate) use spectrum::symmetrize;
@@ -42,6 +44,9 @@ pub struct Workspace<T, V> {
     host: Vec<T>,
     host_out: Vec<T>,
     scratch: Vec<f64>,
+    /// Whether `spectrum` is that of the operator at hand.
+    kept: bool,
+    targets: Vec<lanczos::Target>,
 }
 
 impl<T: Scalar, V> Default for Workspace<T, V> {
@@ -53,6 +58,8 @@ impl<T: Scalar, V> Default for Workspace<T, V> {
             host: Vec::new(),
             host_out: Vec::new(),
             scratch: Vec::new(),
+            kept: false,
+            targets: Vec::new(),
         }
     }
 }
@@ -61,6 +68,11 @@ impl<T: Scalar, V> Workspace<T, V> {
     /// An empty workspace.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What is kept belongs to the operator of an earlier call.
+    fn forget(&mut self) {
+        self.kept = false;
     }
 
     fn reserve<S: Space<T, Vector = V>>(&mut self, space: &S, count: usize) {
@@ -91,37 +103,75 @@ pub fn solve<T: Scalar, O: Operator<T> + ?Sized>(
     q: &mut VectorOf<T, O>,
     workspace: &mut Workspace<T, VectorOf<T, O>>,
 ) -> Result<Report> {
-    solve.inverse.validate()?;
-    let norm = op.space().norm(b);
-    if !norm.is_finite() {
-        return Err(Error::NonFinite { argument: RIGHT_HAND_SIDE, index: 0, found: norm });
-    }
+    workspace.forget();
+    solve_next(op, solve, b, q, workspace)
+}
+
+/// As [`solve`], with the decomposition that is in the workspace if `kept` says so.
+fn solve_next<T: Scalar, O: Operator<T> + ?Sized>(
+    op: &mut O,
+    solve: &Solve,
+    b: &VectorOf<T, O>,
+    q: &mut VectorOf<T, O>,
+    workspace: &mut Workspace<T, VectorOf<T, O>>,
+) -> Result<Report> {
+    solve.validate()?;
+    let norm = finite_norm(op.space(), b)?;
     let mut report = Report::new(Ending::Completed, norm);
     if norm == 0.0 || solve.inverse == Inverse::Zero {
         op.space().scale(T::ZERO, q);
         report.residual = solve.verify.then_some(if norm == 0.0 { 0.0 } else { 1.0 });
         return Ok(report);
     }
+    if let Inverse::NeumannFilter { alpha, .. } | Inverse::Identity { alpha } = solve.inverse {
+        report.alpha = Some(alpha);
+    }
     if let Inverse::Identity { alpha } = solve.inverse {
         op.space().copy(b, q);
         op.space().scale(T::from_f64(alpha), q);
-        report.alpha = Some(alpha);
     } else {
-        let exponent = (-norm.log2().round() as i32).clamp(-T::MAX_SCALE_EXPONENT, T::MAX_SCALE_EXPONENT);
-        workspace.reserve(op.space(), 4);
-        op.space().copy(b, &mut workspace.vectors[0]);
-        op.space().scale(T::from_f64(2.0_f64.powi(exponent)), &mut workspace.vectors[0]);
+        let exponent = load_scaled(op.space(), norm, b, workspace);
         apply_inverse(op, &solve.inverse, q, workspace, &mut report)?;
         op.space().scale(T::from_f64(2.0_f64.powi(-exponent)), q);
     }
     if solve.verify {
-        workspace.reserve(op.space(), 1);
-        let r = &mut workspace.vectors[0];
-        op.apply(q, r)?;
-        op.space().axpy(-T::ONE, b, r);
-        report.residual = Some(op.space().norm(r) / norm);
+        report.residual = Some(residual(op, b, q, workspace)? / norm);
     }
     Ok(report)
+}
+
+/// ‖b‖, or an error if b is not finite.
+fn finite_norm<T: Scalar, S: Space<T>>(space: &S, b: &S::Vector) -> Result<f64> {
+    let norm = space.norm(b);
+    if norm.is_finite() { Ok(norm) } else { Err(Error::NonFinite { argument: RIGHT_HAND_SIDE, index: 0, found: norm }) }
+}
+
+/// The workspace's first vector ← b · 2^exponent, of norm about 1; returns the exponent.
+fn load_scaled<T: Scalar, S: Space<T>>(
+    space: &S,
+    norm: f64,
+    b: &S::Vector,
+    workspace: &mut Workspace<T, S::Vector>,
+) -> i32 {
+    let exponent = (-norm.log2().round() as i32).clamp(-T::MAX_SCALE_EXPONENT, T::MAX_SCALE_EXPONENT);
+    workspace.reserve(space, 4);
+    space.copy(b, &mut workspace.vectors[0]);
+    space.scale(T::from_f64(2.0_f64.powi(exponent)), &mut workspace.vectors[0]);
+    exponent
+}
+
+/// ‖H q − b‖, for one product.
+fn residual<T: Scalar, O: Operator<T> + ?Sized>(
+    op: &mut O,
+    b: &VectorOf<T, O>,
+    q: &VectorOf<T, O>,
+    workspace: &mut Workspace<T, VectorOf<T, O>>,
+) -> Result<f64> {
+    workspace.reserve(op.space(), 1);
+    let r = &mut workspace.vectors[0];
+    op.apply(q, r)?;
+    op.space().axpy(-T::ONE, b, r);
+    Ok(op.space().norm(r))
 }
 
 /// The solve proper: b, scaled to about 1, is the workspace's first vector.
@@ -155,16 +205,15 @@ fn apply_inverse<T: Scalar, O: Operator<T> + ?Sized>(
             [r, p, hp, best, ..] => cg::run(op, iterations, tolerance, q, [r, p, hp, best], report),
             _ => Ok(()),
         },
-        Inverse::MinNorm { cutoff, by } => {
-            let cutoff = cutoff.unwrap_or(default_cutoff::<T>());
-            spectral(op, &lanczos::Rule::MinNorm { cutoff }, by, q, workspace, report)
-        }
-        Inverse::Damped { epsilon, by } => {
-            spectral(op, &lanczos::Rule::Fixed(Filter::Damped { epsilon }), by, q, workspace, report)
-        }
-        Inverse::NeumannFilter { terms, alpha, by } => {
-            report.alpha = Some(alpha);
-            spectral(op, &lanczos::Rule::Fixed(Filter::Neumann { terms, alpha }), by, q, workspace, report)
+        Inverse::MinNorm { .. } | Inverse::Damped { .. } | Inverse::NeumannFilter { .. } => {
+            match spectral_target::<T>(inverse, op.space().len()) {
+                Some((target, Spectral::Dense)) => dense(op, &target.rule, q, workspace, report),
+                Some((target, Spectral::Lanczos { .. })) => {
+                    let (qs, reports) = (std::slice::from_mut(q), std::slice::from_mut(report));
+                    lanczos::run(op, &[target], qs, reports, workspace)
+                }
+                None => Ok(()),
+            }
         }
     }
 }
@@ -187,37 +236,57 @@ fn auto_step<T: Scalar, O: Operator<T> + ?Sized>(
     Ok((radius > 0.0).then_some(1.0 / radius))
 }
 
-/// A filter through a dense decomposition or a Lanczos process.
-fn spectral<T: Scalar, O: Operator<T> + ?Sized>(
+/// The filter behind a spectral inverse, and how it is applied; `None` for the others.
+fn spectral_target<T: Scalar>(inverse: &Inverse, n: usize) -> Option<(lanczos::Target, Spectral)> {
+    let (rule, by) = match *inverse {
+        Inverse::MinNorm { cutoff, by } => {
+            (lanczos::Rule::MinNorm { cutoff: cutoff.unwrap_or(default_cutoff::<T>()) }, by)
+        }
+        Inverse::Damped { epsilon, by } => (lanczos::Rule::Fixed(Filter::Damped { epsilon }), by),
+        Inverse::NeumannFilter { terms, alpha, by } => (lanczos::Rule::Fixed(Filter::Neumann { terms, alpha }), by),
+        _ => return None,
+    };
+    let (tolerance, max_products) = match by {
+        Spectral::Lanczos { tolerance, max_products } => (tolerance, max_products),
+        Spectral::Dense => (None, None),
+    };
+    let target = lanczos::Target {
+        rule,
+        tolerance: tolerance.unwrap_or(if T::EPSILON < 1e-10 { 1e-12 } else { 1e-6 }),
+        max_products: max_products.unwrap_or(n + 4),
+    };
+    Some((target, by))
+}
+
+/// A filter through a dense decomposition, which is made anew unless `workspace.kept` says that it is there.
+fn dense<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
     rule: &lanczos::Rule,
-    by: Spectral,
     q: &mut VectorOf<T, O>,
     workspace: &mut Workspace<T, VectorOf<T, O>>,
     report: &mut Report,
 ) -> Result<()> {
-    if let Spectral::Lanczos { tolerance, max_products } = by {
-        let limits = lanczos::Limits {
-            tolerance: tolerance.unwrap_or(if T::EPSILON < 1e-10 { 1e-12 } else { 1e-6 }),
-            max_products: max_products.unwrap_or(op.space().len() + 4),
-        };
-        return lanczos::run(op, rule, &limits, q, workspace, report);
-    }
     let n = op.space().len();
     workspace.host.resize(n, T::ZERO);
     workspace.host_out.resize(n, T::ZERO);
     op.space().store(&workspace.vectors[0], &mut workspace.host)?;
-    let (spectrum, products) = op.spectrum(&mut workspace.spectrum)?;
+    let (spectrum, products) = if workspace.kept {
+        (&workspace.spectrum, 0)
+    } else {
+        let own: *const Spectrum = &workspace.spectrum;
+        let (spectrum, products) = op.spectrum(&mut workspace.spectrum)?;
+        workspace.kept = std::ptr::eq(spectrum, own);
+        (spectrum, products)
+    };
     report.products += products;
     report.curvature = spectrum.values().first().copied().zip(spectrum.values().last().copied());
-    let filter = match *rule {
-        lanczos::Rule::Fixed(filter) => filter,
-        lanczos::Rule::MinNorm { cutoff } => {
-            let floor = cutoff * spectrum.radius();
-            report.null_share = Some(spectrum.null_share(floor, &workspace.host));
-            Filter::MinNorm { floor }
-        }
-    };
+    let (filter, floor) = rule.filter(spectrum.radius());
+    report.null_share = floor.map(|floor| spectrum.null_share(floor, &workspace.host));
     spectrum.apply(filter, &workspace.host, &mut workspace.host_out, &mut workspace.scratch);
+    let fits = |value: &T| value.to_f64().abs() < lanczos::overflow::<T>();
+    if rule.has_pole::<T>(spectrum.values()) || !workspace.host_out.iter().all(fits) {
+        report.ending = rule.overflow();
+        workspace.host_out.fill(T::ZERO);
+    }
     op.space().load(&workspace.host_out, q)
 }

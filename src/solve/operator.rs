@@ -1,8 +1,11 @@
 //! A symmetric operator, known by its products.
 
 use super::Spectrum;
-use super::space::Space;
+use super::space::{Flat, Space};
+use crate::error::check_finite;
 use crate::{Result, Scalar};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The vectors of an operator.
 pub type VectorOf<T, O> = <<O as Operator<T>>::Space as Space<T>>::Vector;
@@ -37,5 +40,58 @@ pub trait Operator<T: Scalar> {
     fn spectrum<'a>(&'a mut self, own: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {
         let products = own.decompose(self)?;
         Ok((own, products))
+    }
+}
+
+/// An operator from a function: product(v, out) does out ← H v on slices.
+///
+/// `out` is zero on entry and must be written in full; a NaN or an infinity in it is an error. To fail, return
+/// [`Error::Callback`](crate::Error::Callback); it comes out of the solve unchanged.
+///
+/// ```
+/// use blo::Inverse;
+/// use blo::solve::{FnOperator, Workspace, solve};
+///
+/// let mut h = FnOperator::new(2, |v: &[f64], out: &mut [f64]| {
+///     out[0] = 2.0 * v[0] + v[1];
+///     out[1] = v[0] + 2.0 * v[1];
+///     Ok(())
+/// });
+/// let mut q = vec![0.0; 2];
+/// let cg = Inverse::Cg { iterations: 10, tolerance: 1e-12 };
+/// let report = solve(&mut h, &cg.into(), &vec![3.0, 3.0], &mut q, &mut Workspace::new())?;
+/// assert!((q[0] - 1.0).abs() < 1e-14 && report.products == 1);
+/// # Ok::<(), blo::Error>(())
+/// ```
+pub struct FnOperator<T, F> {
+    space: Flat,
+    product: F,
+    scalar: PhantomData<fn(T)>,
+}
+
+impl<T: Scalar, F: FnMut(&[T], &mut [T]) -> Result<()>> FnOperator<T, F> {
+    /// With vectors of `len` elements.
+    pub fn new(len: usize, product: F) -> Self {
+        FnOperator { space: Flat::new(len), product, scalar: PhantomData }
+    }
+}
+
+impl<T, F> fmt::Debug for FnOperator<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FnOperator").field("space", &self.space).finish()
+    }
+}
+
+impl<T: Scalar, F: FnMut(&[T], &mut [T]) -> Result<()>> Operator<T> for FnOperator<T, F> {
+    type Space = Flat;
+
+    fn space(&self) -> &Flat {
+        &self.space
+    }
+
+    fn apply(&mut self, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
+        out.fill(T::ZERO);
+        (self.product)(v, out)?;
+        check_finite("operator product", out)
     }
 }

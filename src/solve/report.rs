@@ -11,12 +11,13 @@ pub enum Ending {
     /// The limit on products came first; q is the best so far.
     ProductLimit,
     /// The terms of the Neumann series grow: the step is too large for the curvature, or the curvature is negative. q is the
-    /// sum up to the smallest term.
+    /// sum up to the smallest term, or 0 where a filter overflows.
     NonContractive,
     /// A direction of negative curvature stopped conjugate gradients, which are for positive semidefinite H; q is the best
     /// iterate before it.
     NegativeCurvature,
-    /// A direction of no curvature stopped the solve: H is singular and b not in its range. q is the best iterate before it.
+    /// A direction of no curvature stopped the solve: H is singular and b not in its range. q is the best iterate before it,
+    /// or 0 where a filter has a pole at an eigenvalue.
     Singular,
 }
 

@@ -3,12 +3,14 @@
 //! Golub and Van Loan, Matrix Computations, section 8.3. In place, in `f64`, without allocation.
 
 /// `diagonal` ← the eigenvalues (not sorted); `off` (the sub-diagonal, one element longer than needed) is destroyed;
-/// `vectors` (k × k, row i at `i * k`) ← the eigenvectors as columns. Returns false if an eigenvalue did not converge.
-pub(super) fn eigen(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) -> bool {
+/// `vectors` (k × width, row j at `j * width`) ← the first `width` elements of eigenvector j. The time is O(k²) for width 1
+/// and O(k³) for width k. The elements must be about 1 in size, or less: their squares are formed. Returns false if an
+/// eigenvalue did not converge.
+pub(super) fn eigen(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64], width: usize) -> bool {
     let k = diagonal.len();
     vectors.fill(0.0);
-    for i in 0..k {
-        vectors[i * k + i] = 1.0;
+    for i in 0..width.min(k) {
+        vectors[i * width + i] = 1.0;
     }
     if k == 0 {
         return true;
@@ -28,14 +30,14 @@ pub(super) fn eigen(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) 
                 return false;
             }
             let mut g = (diagonal[l + 1] - diagonal[l]) / (2.0 * off[l]);
-            let mut r = g.hypot(1.0);
+            let mut r = length(g, 1.0);
             g = diagonal[m] - diagonal[l] + off[l] / (g + r.copysign(g));
             let (mut sine, mut cosine, mut p) = (1.0, 1.0, 0.0);
             let mut deflated = false;
             for i in (l..m).rev() {
                 let f = sine * off[i];
                 let b = cosine * off[i];
-                r = f.hypot(g);
+                r = length(f, g);
                 off[i + 1] = r;
                 if r == 0.0 {
                     diagonal[i + 1] -= p;
@@ -50,10 +52,11 @@ pub(super) fn eigen(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) 
                 p = sine * r;
                 diagonal[i + 1] = g + p;
                 g = cosine * r - b;
-                for row in vectors.chunks_exact_mut(k) {
-                    let (left, right) = (row[i], row[i + 1]);
-                    row[i + 1] = sine * left + cosine * right;
-                    row[i] = cosine * left - sine * right;
+                let (left, right) = vectors[i * width..(i + 2) * width].split_at_mut(width);
+                for (left, right) in left.iter_mut().zip(right) {
+                    let (old, above) = (*left, *right);
+                    *right = sine * old + cosine * above;
+                    *left = cosine * old - sine * above;
                 }
             }
             if deflated {
@@ -67,6 +70,12 @@ pub(super) fn eigen(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) 
     true
 }
 
+/// √(x² + y²), where x may be huge but not both tiny.
+fn length(x: f64, y: f64) -> f64 {
+    let square = x * x + y * y;
+    if square.is_finite() { square.sqrt() } else { x.hypot(y) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,22 +84,28 @@ mod tests {
         let k = diagonal.len();
         let (mut d, mut e, mut z) = (diagonal.to_vec(), off.to_vec(), vec![0.0; k * k]);
         e.resize(k, 0.0);
-        assert!(eigen(&mut d, &mut e, &mut z));
+        assert!(eigen(&mut d, &mut e, &mut z, k));
         let size = diagonal.iter().chain(off).fold(1e-300_f64, |size, x| size.max(x.abs()));
         for j in 0..k {
             for i in 0..k {
-                let mut product = diagonal[i] * z[i * k + j];
+                let mut product = diagonal[i] * z[j * k + i];
                 if i > 0 {
-                    product += off[i - 1] * z[(i - 1) * k + j];
+                    product += off[i - 1] * z[j * k + i - 1];
                 }
                 if i + 1 < k {
-                    product += off[i] * z[(i + 1) * k + j];
+                    product += off[i] * z[j * k + i + 1];
                 }
-                assert!((product - d[j] * z[i * k + j]).abs() <= 40.0 * k as f64 * f64::EPSILON * size);
+                assert!((product - d[j] * z[j * k + i]).abs() <= 40.0 * k as f64 * f64::EPSILON * size);
             }
-            let norm: f64 = (0..k).map(|i| z[i * k + j].powi(2)).sum();
+            let norm: f64 = (0..k).map(|i| z[j * k + i].powi(2)).sum();
             assert!((norm - 1.0).abs() <= 40.0 * k as f64 * f64::EPSILON);
         }
+        // The first elements alone: the same numbers.
+        let (mut values, mut e, mut first) = (diagonal.to_vec(), off.to_vec(), vec![0.0; k]);
+        e.resize(k, 0.0);
+        assert!(eigen(&mut values, &mut e, &mut first, 1));
+        assert_eq!(values, d);
+        assert!((0..k).all(|j| first[j] == z[j * k]));
     }
 
     #[test]
