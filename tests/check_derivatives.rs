@@ -152,7 +152,8 @@ const PLANTED: [(Mistake, Derivative); 13] = [
 
 fn each_is_found<T: Scalar>() {
     for (mistake, culprit) in PLANTED {
-        for seed in 0..20 {
+        // 502: the largest step is the best one there.
+        for seed in (0..20).chain([502]) {
             let report = check::<T>(mistake, seed);
             // Where the inner value is what is wrong its gradient is accused: they do not go together.
             assert_eq!(report.wrong(), [culprit], "{mistake:?}, seed {seed}:\n{report}");

@@ -71,13 +71,17 @@ pub(super) fn sweep(
     let best = (0..samples.len()).min_by(|&i, &j| doubts[i].total_cmp(&doubts[j]))?;
     let chosen = samples.get(best)?;
     // The two one-sided derivatives of a smooth function approach each other as the step does 0.
-    let before = best.checked_sub(1).and_then(|i| samples.get(i)).map_or(0.0, |sample| sample.gap);
+    let gap = |i: usize| samples.get(i).map(|sample| sample.gap);
+    let (wider, closer) = match (gap(best + 1), best.checked_sub(1).and_then(gap)) {
+        (Some(closer), _) => (chosen.gap, closer),
+        (None, wider) => (wider.unwrap_or(f64::INFINITY), chosen.gap),
+    };
     let secant = samples.get(SECANT).or(samples.first()).map_or(0.0, |sample| sample.secant);
     Some(Estimate {
         derivative: chosen.central.clone(),
         uncertainty: doubts[best],
         step: chosen.step,
-        jump: if chosen.gap >= 0.5 * before { chosen.gap } else { 0.0 },
+        jump: if closer >= 0.5 * wider { chosen.gap } else { 0.0 },
         secant,
     })
 }
