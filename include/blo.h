@@ -144,6 +144,9 @@
 /** ending: H is singular and b not in its range; q is the best iterate before that showed. */
 #define BLO_ENDING_SINGULAR 5
 
+/** ending: the residual no longer falls, or a restarted solve stands still; q is the best so far. */
+#define BLO_ENDING_STALLED 6
+
 /** start: every inner solve begins at the w given. */
 #define BLO_START_COLD 0
 

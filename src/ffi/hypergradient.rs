@@ -23,6 +23,8 @@ pub const BLO_ENDING_NON_CONTRACTIVE: i32 = 3;
 pub const BLO_ENDING_NEGATIVE_CURVATURE: i32 = 4;
 /// ending: H is singular and b not in its range; q is the best iterate before that showed.
 pub const BLO_ENDING_SINGULAR: i32 = 5;
+/// ending: the residual no longer falls, or a restarted solve stands still; q is the best so far.
+pub const BLO_ENDING_STALLED: i32 = 6;
 
 /// What a hypergradient's solve tells about itself. Set struct_size before the call; nothing is written past it.
 /// What was not measured is NaN.

@@ -8,7 +8,8 @@ use super::report::{Ending, Report};
 use super::space::Space;
 use crate::{Result, Scalar};
 
-/// q ← the iterate after `iterations` steps from zero. The vectors of `work` are scratch; the first holds b on entry.
+/// q ← the iterate after `iterations` steps from zero. The vectors given are scratch; the first holds b on entry. Returns the
+/// smallest relative residual of the recurrence, and whether its iterate is in the last vector rather than in q.
 pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
     iterations: usize,
@@ -16,13 +17,15 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     q: &mut VectorOf<T, O>,
     [r, p, hp, best]: [&mut VectorOf<T, O>; 4],
     report: &mut Report,
-) -> Result<()> {
+) -> Result<(f64, bool)> {
     let flat = 64.0 * T::EPSILON;
     let runaway = 1.0 / T::EPSILON.sqrt();
     op.space().scale(T::ZERO, q);
     op.space().copy(r, p);
     let mut square = op.space().dot(r, r);
     let target = (tolerance.max(4.0 * T::EPSILON) * square.sqrt()).max(f64::MIN_POSITIVE);
+    let first = square;
+    let relative = |smallest: f64, best_is_q: bool| ((smallest / first).sqrt(), !best_is_q);
     let mut smallest = square;
     let mut best_is_q = true;
     let mut range: Option<(f64, f64)> = None;
@@ -58,7 +61,7 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
             if !best_is_q {
                 op.space().copy(best, q);
             }
-            return Ok(());
+            return Ok(relative(smallest, best_is_q));
         }
         if best_is_q && next > smallest {
             op.space().copy(q, best);
@@ -71,11 +74,11 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
         }
         if next.sqrt() <= target {
             report.ending = Ending::Converged;
-            return Ok(());
+            return Ok(relative(smallest, best_is_q));
         }
         op.space().scale(T::from_f64(next / square), p);
         op.space().axpy(T::ONE, r, p);
         square = next;
     }
-    Ok(())
+    Ok(relative(smallest, best_is_q))
 }

@@ -89,6 +89,22 @@ pub enum Inverse {
         /// Stop once ‖b − H q‖ of the recurrence is this small relative to ‖b‖; 0: at the rounding floor.
         tolerance: f64,
     },
+    /// q = H⁺ b for positive semidefinite H by conjugate gradients twice, with six vectors.
+    CgTwice {
+        /// Stop each of the two once its residual is this small relatively; 0: at the rounding floor.
+        tolerance: f64,
+        /// The most products, for both together.
+        max_products: usize,
+    },
+    /// q = H⁻¹ b for H that need not be symmetric, by restarted GMRES. On a singular H a least-squares solution, if any.
+    Gmres {
+        /// Products in a cycle, and vectors kept.
+        restart: usize,
+        /// Stop once ‖b − H q‖ is this small relative to ‖b‖; 0: at the rounding floor.
+        tolerance: f64,
+        /// The most products, one for the residual at each restart among them.
+        max_products: usize,
+    },
     /// q = alpha b ("T1–T2"): the Neumann series with K = 0.
     Identity {
         /// alpha.
@@ -129,6 +145,13 @@ impl Inverse {
                 check_positive("alpha", *alpha).and_then(|()| check_spectral(by))
             }
             Inverse::Cg { tolerance, .. } => check_nonnegative("tolerance", *tolerance),
+            Inverse::Gmres { restart: 0, .. } => Err(invalid("restart", 0, "at least 1")),
+            Inverse::CgTwice { max_products: 0, .. } | Inverse::Gmres { max_products: 0, .. } => {
+                Err(invalid("max_products", 0, "at least 1"))
+            }
+            Inverse::CgTwice { tolerance, .. } | Inverse::Gmres { tolerance, .. } => {
+                check_nonnegative("tolerance", *tolerance)
+            }
         }
     }
 }

@@ -6,20 +6,25 @@
 //! | `Damped` | 1/(λ + ε) | the same, fewer products for a large ε |
 //! | `Neumann`, `NeumannFilter` | alpha Σ_{j=0..K} (1 − alpha λ)ʲ | K products, or a decomposition |
 //! | `Cg` | a polynomial that depends on b | at most k products |
+//! | `CgTwice` | as `MinNorm`, H positive semidefinite | more products, and six vectors |
+//! | `Gmres` | H⁻¹, H not symmetric | one product and one vector for each step of a cycle |
 //! | `Identity` | alpha | none |
 //! | `Zero` | 0 | none |
 //!
-//! H must be symmetric, except for the Neumann series. b is scaled by a power of two first, so that right-hand sides of any
+//! H must be symmetric, except for the Neumann series and GMRES. b is scaled by a power of two first, so that right-hand sides of any
 //! representable size give the same relative answer; b = 0 gives exactly 0.
 
 mod cg;
 mod filter;
+mod gmres;
 mod inverse;
 mod lanczos;
+mod min_norm;
 mod neumann;
 mod operator;
 mod report;
 mod several;
+mod shifted;
 mod space;
 mod spectrum;
 mod tridiagonal;
@@ -29,6 +34,7 @@ pub use inverse::{AUTO_PRODUCTS, Inverse, OnGrowth, Solve, Spectral, Step};
 pub use operator::{FnOperator, Operator, VectorOf};
 pub use report::{Ending, Report};
 pub use several::{solve_family, solve_many};
+pub use shifted::shifted_cg;
 pub use space::{Flat, Points, Space};
 pub use spectrum::Spectrum;
 pub(crate) use spectrum::symmetrize;
@@ -47,6 +53,8 @@ pub struct Workspace<T, V> {
     /// Whether `spectrum` is that of the operator at hand.
     kept: bool,
     targets: Vec<lanczos::Target>,
+    shifts: Vec<shifted::Shift>,
+    gmres: gmres::Scalars,
 }
 
 impl<T: Scalar, V> Default for Workspace<T, V> {
@@ -60,6 +68,8 @@ impl<T: Scalar, V> Default for Workspace<T, V> {
             scratch: Vec::new(),
             kept: false,
             targets: Vec::new(),
+            shifts: Vec::new(),
+            gmres: gmres::Scalars::default(),
         }
     }
 }
@@ -202,9 +212,15 @@ fn apply_inverse<T: Scalar, O: Operator<T> + ?Sized>(
             }
         }
         Inverse::Cg { iterations, tolerance } => match workspace.vectors.as_mut_slice() {
-            [r, p, hp, best, ..] => cg::run(op, iterations, tolerance, q, [r, p, hp, best], report),
+            [r, p, hp, best, ..] => cg::run(op, iterations, tolerance, q, [r, p, hp, best], report).map(|_| ()),
             _ => Ok(()),
         },
+        Inverse::CgTwice { tolerance, max_products } => {
+            min_norm::cg_twice(op, tolerance, max_products, q, workspace, report)
+        }
+        Inverse::Gmres { restart, tolerance, max_products } => {
+            gmres::run(op, restart, tolerance, max_products, q, workspace, report)
+        }
         Inverse::MinNorm { .. } | Inverse::Damped { .. } | Inverse::NeumannFilter { .. } => {
             match spectral_target::<T>(inverse, op.space().len()) {
                 Some((target, Spectral::Dense)) => dense(op, &target.rule, q, workspace, report),

@@ -19,6 +19,8 @@ pub enum Ending {
     /// A direction of no curvature stopped the solve: H is singular and b not in its range. q is the best iterate before it,
     /// or 0 where a filter has a pole at an eigenvalue.
     Singular,
+    /// The residual no longer falls, or a restarted solve stands still; q is the best so far.
+    Stalled,
 }
 
 impl Ending {
@@ -31,6 +33,7 @@ impl Ending {
             Ending::NonContractive => 3,
             Ending::NegativeCurvature => 4,
             Ending::Singular => 5,
+            Ending::Stalled => 6,
         }
     }
 }
