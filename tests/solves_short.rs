@@ -64,7 +64,7 @@ fn the_simplest_systems() {
     }
 }
 
-/// lineax's test: GMRES(2) cannot move on this 4 × 4 system, and must not pass its q as an answer.
+/// In the manner of lineax's tests: GMRES(2) cannot move on this 4 × 4 system, and must not pass its q as an answer.
 #[test]
 fn gmres_that_stands_still_is_reported() {
     let shift = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];

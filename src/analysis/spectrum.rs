@@ -6,8 +6,8 @@ use crate::solve::{Filter, Points, Solve, Space, Spectrum, Step, default_cutoff}
 use crate::{Estimator, Inverse, Result, Rule, Scalar};
 
 /// r(λ) of an estimator, for a Hessian whose largest |eigenvalue| is `radius`: paper, section 3.3 and Eq. 5. T unrolled steps
-/// of descent are the series to K = T − 1, as they are from an inner solution. `None` for conjugate gradients, whose r depends
-/// on b, and for the unrolling of other rules.
+/// of descent are the series to K = T − 1, as they are from an inner solution. `None` for truncated conjugate gradients and GMRES,
+/// whose r depends on b, and for the unrolling of other rules.
 /// `T` is the precision that the default cutoff is for.
 pub fn response<T: Scalar>(estimator: &Estimator, radius: f64, lambda: f64) -> Option<f64> {
     let neumann = |terms: u64, alpha: f64| Filter::Neumann { terms, alpha }.value(lambda);
@@ -31,7 +31,8 @@ pub fn response<T: Scalar>(estimator: &Estimator, radius: f64, lambda: f64) -> O
         Inverse::NeumannFilter { terms, alpha, .. } => Some(neumann(terms, alpha)),
         Inverse::Identity { alpha } => Some(alpha),
         Inverse::Zero => Some(0.0),
-        Inverse::Cg { .. } => None,
+        Inverse::CgTwice { .. } => Some(Filter::MinNorm { floor: default_cutoff::<T>() * radius }.value(lambda)),
+        Inverse::Cg { .. } | Inverse::Gmres { .. } => None,
     }
 }
 

@@ -94,7 +94,9 @@ impl ToleranceSchedule {
 pub(super) fn with_tolerance(estimator: Estimator, tolerance: f64) -> Estimator {
     let Estimator::Implicit(mut solve) = estimator else { return estimator };
     match &mut solve.inverse {
-        Inverse::Cg { tolerance: own, .. } => *own = tolerance,
+        Inverse::Cg { tolerance: own, .. }
+        | Inverse::CgTwice { tolerance: own, .. }
+        | Inverse::Gmres { tolerance: own, .. } => *own = tolerance,
         Inverse::MinNorm { by: Spectral::Lanczos { tolerance: own, .. }, .. }
         | Inverse::Damped { by: Spectral::Lanczos { tolerance: own, .. }, .. }
         | Inverse::NeumannFilter { by: Spectral::Lanczos { tolerance: own, .. }, .. } => *own = Some(tolerance),
