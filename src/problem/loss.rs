@@ -6,7 +6,7 @@
 //! | softmax | a row of probabilities | −Σ t ln p, p = eᶻ / Σ eᶻ | τ p − t, τ = Σ t | τ (diag p − p pᵀ) |
 //!
 //! τ is 1 up to the rounding of the targets; with it the derivatives are those of the value exactly. No exponential
-//! overflows, and no difference of nearly equal numbers is formed that the loss itself does not have.
+//! overflows; values, and the logistic derivatives, keep their relative accuracy in both tails.
 
 use crate::error::invalid;
 use crate::{Result, Scalar};
@@ -23,19 +23,11 @@ pub enum Loss {
     },
 }
 
-/// 1/(1 + e⁻ˣ), accurate in relative terms at both ends.
-pub(super) fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 {
-        1.0 / (1.0 + (-x).exp())
-    } else {
-        let e = x.exp();
-        e / (1.0 + e)
-    }
-}
-
-/// ln(1 + eˣ).
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
+/// σ(x) and σ(−x) = 1 − σ(x), each accurate in relative terms.
+pub(super) fn sigmoids(x: f64) -> (f64, f64) {
+    let e = (-x.abs()).exp();
+    let (near, far) = (1.0 / (1.0 + e), e / (1.0 + e));
+    if x >= 0.0 { (near, far) } else { (far, near) }
 }
 
 fn sum<T: Scalar>(row: &[T]) -> f64 {
@@ -101,8 +93,9 @@ impl Loss {
         match self {
             Loss::Logistic => {
                 let (logit, t) = (z[0].to_f64(), targets[0].to_f64());
-                z[0] = T::from_f64(weight * ((1.0 - t) * sigmoid(logit) - t * sigmoid(-logit)));
-                (1.0 - t) * softplus(logit) + t * softplus(-logit)
+                let (p, rest) = sigmoids(logit);
+                z[0] = T::from_f64(weight * ((1.0 - t) * p - t * rest));
+                (1.0 - t) * logit.max(0.0) + t * (-logit).max(0.0) + (-logit.abs()).exp().ln_1p()
             }
             Loss::Softmax { .. } => {
                 let (value, total) = (softmax(targets, z), sum(targets));
@@ -117,7 +110,10 @@ impl Loss {
     /// z ← what [`Loss::curvature`] needs of the logits: p, or p (1 − p) for one logit.
     pub(super) fn linearize<T: Scalar>(self, z: &mut [T]) {
         match self {
-            Loss::Logistic => z[0] = T::from_f64(sigmoid(z[0].to_f64()) * sigmoid(-z[0].to_f64())),
+            Loss::Logistic => {
+                let (p, rest) = sigmoids(z[0].to_f64());
+                z[0] = T::from_f64(p * rest);
+            }
             Loss::Softmax { .. } => {
                 softmax(&[], z);
             }

@@ -6,7 +6,7 @@
 //!
 //! Example i weighs σ(uᵢ) = 1/(1 + exp(−uᵢ)) in the inner sum or mean; the mean stays 1/n Σ, whatever the weights.
 
-use super::loss::sigmoid;
+use super::loss::sigmoids;
 use crate::error::invalid;
 use crate::{Result, Scalar, cpu};
 
@@ -121,11 +121,12 @@ pub(super) fn add<T: Scalar>(c: &[T], w: &[T], gradient: &mut [T]) -> f64 {
 /// weights ← scale σ(u).
 pub(super) fn set_example_weights<T: Scalar>(scale: f64, u: &[T], weights: &mut [T]) {
     for (weight, u) in weights.iter_mut().zip(u) {
-        *weight = T::from_f64(scale * sigmoid(u.to_f64()));
+        *weight = T::from_f64(scale * sigmoids(u.to_f64()).0);
     }
 }
 
-/// scale σ′(u), which is even: no cancellation at either end.
+/// scale σ′(u) = scale σ(u) σ(−u).
 pub(super) fn example_slope<T: Scalar>(scale: f64, u: T) -> f64 {
-    scale * sigmoid(u.to_f64()) * sigmoid(-u.to_f64())
+    let (weight, rest) = sigmoids(u.to_f64());
+    scale * weight * rest
 }
