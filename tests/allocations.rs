@@ -5,7 +5,8 @@ mod common;
 
 use blo::bilevel::{InnerSolve, Runner, Settings, Start, TraceRow};
 use blo::hypergradient::{self, Unrolled};
-use blo::solve::{OnGrowth, Solve, Spectral, Step};
+use blo::problem::{Examples, L2, LeastSquares, Loss, Problem, Reduction, Regression, one_hot};
+use blo::solve::{OnGrowth, Solve, Space, Spectral, Step};
 use blo::{Estimator, Inverse, Rule};
 use common::RandomQuadratic;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -77,6 +78,46 @@ fn warm_hypergradients_allocate_nothing() {
         });
         assert_eq!(count, 0, "{estimator:?}");
     }
+}
+
+/// The iterative estimators: a dense decomposition of H at each point takes memory.
+#[test]
+fn warm_hypergradients_of_regressions_allocate_nothing() {
+    let targets = one_hot(&[0, 1, 2, 0, 1, 2, 1, 1], 3).unwrap();
+    let inner = Examples { design: (0..32).map(|i| f64::from(i).sin()).collect(), features: 4, targets };
+    let loss = Loss::Softmax { classes: 3 };
+    let squares = Examples { targets: vec![0.5; 8], ..inner.clone() };
+    let mean = Reduction::Mean;
+    let softmax = [
+        Regression::log_l2(loss, L2::PerClass, inner.clone(), inner.clone(), mean).unwrap(),
+        Regression::raw_l2(loss, L2::PerFeature, inner.clone(), inner.clone(), mean).unwrap(),
+        Regression::example_weights(loss, 0.1, inner.clone(), inner, mean).unwrap(),
+    ];
+    let linear = [
+        LeastSquares::raw_l2(L2::PerFeature, squares.clone(), squares.clone(), mean).unwrap(),
+        LeastSquares::example_weights(0.1, squares.clone(), squares, mean).unwrap(),
+    ];
+    fn check<P>(problem: &P)
+    where
+        P: Problem<f64>,
+        P::Points: Space<f64, Vector = Vec<f64>>,
+    {
+        let u = vec![0.5; problem.outer_space().len()];
+        let w = vec![0.25; problem.inner_space().len()];
+        for estimator in [Inverse::neumann(10, 0.3).into(), Inverse::Cg { iterations: 5, tolerance: 0.0 }.into()]
+            .into_iter()
+            .chain([Estimator::Unrolled(Unrolled { steps: 6, alpha: 0.3, last: Some(4) })])
+        {
+            let mut workspace = hypergradient::Workspace::new(problem);
+            hypergradient::evaluate(problem, &estimator, &u, &w, &mut workspace).unwrap();
+            let count = counted(|| {
+                hypergradient::evaluate(problem, &estimator, &u, &w, &mut workspace).unwrap();
+            });
+            assert_eq!(count, 0, "{estimator:?}");
+        }
+    }
+    softmax.iter().for_each(check);
+    linear.iter().for_each(check);
 }
 
 #[test]

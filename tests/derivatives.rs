@@ -121,7 +121,7 @@ proptest! {
         let kind = [None, Some(L2::Scalar), Some(L2::PerFeature)][kind as usize];
         let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
         let problem = least_squares(&mut rng, rows, features, kind, reduction);
-        let m = match kind { None => rows, Some(L2::Scalar) => 1, Some(L2::PerFeature) => features };
+        let m = match kind { None => rows, Some(L2::PerFeature) => features, Some(_) => 1 };
         let (u, w) = (rng.normals(m), rng.normals(features));
         check_problem(&problem, &u, &w, &mut rng);
         // The penalised problems are strongly convex and the exact hypergradient is the derivative of F(w*(u)).
@@ -319,7 +319,7 @@ fn least_squares_values() {
             };
             let u = rng.normals(match kind {
                 None => 5,
-                Some(L2::Scalar) => 1,
+                Some(L2::Scalar | L2::PerClass) => 1,
                 Some(L2::PerFeature) => 3,
             });
             let w = rng.normals(3);

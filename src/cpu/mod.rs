@@ -8,6 +8,6 @@ mod vector;
 
 pub use adam::Adam;
 pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
-pub use matrix::{gram, matvec, matvec_transposed};
+pub use matrix::{gram, matmul_abt, matmul_atb, matvec, matvec_transposed};
 pub use simd::Simd;
 pub use vector::{axpy, dot, neumann_update, norm, scale};

@@ -1,54 +1,43 @@
-//! Least squares with its targets, or the logarithm of its L2 penalty, as outer parameters.
+//! Least squares with its targets, its L2 penalties or the weights of its examples as outer parameters.
 
 use super::Problem;
+use super::examples::{Examples, Reduction, check};
+use super::penalty::{self, L2, Penalty, Source};
 use super::quadratic::cached;
-use crate::error::{check_finite, check_len, invalid};
+use crate::error::{check_finite, check_nonnegative};
 use crate::solve::{Filter, Flat, Space, Spectrum, default_cutoff};
 use crate::{Result, Scalar, cpu};
 use std::sync::OnceLock;
 
-/// Examples as rows: a design matrix (rows × features, row-major) and one target for each row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Examples<T> {
-    /// Φ, `targets.len()` × `features`.
-    pub design: Vec<T>,
-    /// The number of columns.
-    pub features: usize,
-    /// One for each row. Where the targets are the outer parameters only their number counts.
-    pub targets: Vec<T>,
-}
-
-/// How the examples' losses are put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reduction {
-    /// Σ over examples.
-    Sum,
-    /// 1/n Σ over examples.
-    Mean,
-}
-
-/// Which penalty weights the outer parameters are, as logarithms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum L2 {
-    /// One for all features: ½ exp(u) ‖w‖².
-    Scalar,
-    /// One for each feature: ½ Σ exp(uᵢ) wᵢ².
-    PerFeature,
-}
-
+/// What the outer parameters are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Targets,
-    LogL2(L2),
+    /// One penalty for all of w: H only moves its eigenvalues.
+    ScalarL2,
+    L2,
+    ExampleWeights,
+}
+
+impl Kind {
+    /// With one row of W, a penalty for each class is one for all.
+    fn of(l2: L2) -> Kind {
+        match l2 {
+            L2::Scalar | L2::PerClass => Kind::ScalarL2,
+            L2::PerFeature => Kind::L2,
+        }
+    }
 }
 
 /// Linear least squares.
 ///
-/// Inner: f = s ½‖Φ w − t‖² + R, with s = 1 (sum) or 1/n (mean). Either u = t and R = 0, so that M = −s Φᵀ; or t is fixed
-/// and R = ½ Σ exp(uᵢ) wᵢ². Outer: F = 1/(2N) ‖Φₒ w − y‖², the mean over N outer examples; ∂F/∂u = 0.
+/// Inner: f = s ½ Σ aᵢ (φᵢᵀw − tᵢ)² + ½ Σ cⱼ wⱼ², with s = 1 (sum) or 1/n (mean). One of these is the outer parameter:
+/// the targets (u = t, a = 1, c = 0, so that M = −s Φᵀ); the penalties (c = u or exp(u), a = 1); the examples' weights
+/// (aᵢ = σ(uᵢ), c fixed). Outer: F = 1/(2N) ‖Φₒ w − y‖², the mean over N outer examples; ∂F/∂u = 0.
 #[derive(Debug)]
 pub struct LeastSquares<T> {
     kind: Kind,
+    penalty: Penalty,
     inner: Examples<T>,
     outer: Examples<T>,
     scale: f64,
@@ -60,13 +49,19 @@ pub struct LeastSquares<T> {
     spectrum: OnceLock<Spectrum>,
 }
 
-/// Scratch of a [`LeastSquares`], and exp(u) and w of the linearization.
+/// Scratch of a [`LeastSquares`], and its linearization.
 #[derive(Debug)]
 pub struct Workspace<T> {
     inner_rows: Vec<T>,
     outer_rows: Vec<T>,
+    /// c; empty where u is the targets.
     penalty: Vec<T>,
-    w: Vec<T>,
+    /// ∂c/∂u ∘ w at the linearization.
+    slopes: Vec<T>,
+    /// s aᵢ; empty unless u weighs examples.
+    weights: Vec<T>,
+    /// s σ′(uᵢ) (φᵢᵀw − tᵢ) at the linearization; empty unless u weighs examples.
+    residuals: Vec<T>,
     gradient: Vec<T>,
     step: Vec<T>,
     wide: Vec<f64>,
@@ -79,47 +74,62 @@ impl<T: Scalar> LeastSquares<T> {
     ///
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::NonFinite`](crate::Error::NonFinite) for any array.
     pub fn targets(inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
-        LeastSquares::new(Kind::Targets, inner, outer, reduction)
+        LeastSquares::new(Kind::Targets, Source::Fixed(0.0), inner, outer, reduction)
     }
 
-    /// The logarithms of the penalty weights are the outer parameters.
+    /// The penalties themselves are the outer parameters: c = u.
+    ///
+    /// # Errors
+    ///
+    /// As [`LeastSquares::targets`]. A negative u is [`Error::Invalid`](crate::Error::Invalid) wherever it is first used.
+    pub fn raw_l2(l2: L2, inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
+        LeastSquares::new(Kind::of(l2), Source::Raw(l2), inner, outer, reduction)
+    }
+
+    /// The logarithms of the penalties are the outer parameters: c = exp(u).
     ///
     /// # Errors
     ///
     /// As [`LeastSquares::targets`].
     pub fn log_l2(l2: L2, inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
-        LeastSquares::new(Kind::LogL2(l2), inner, outer, reduction)
+        LeastSquares::new(Kind::of(l2), Source::Log(l2), inner, outer, reduction)
     }
 
-    fn new(kind: Kind, inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
+    /// The logits of the inner examples' weights are the outer parameters: aᵢ = σ(uᵢ), and c = `l2` for all of w.
+    ///
+    /// # Errors
+    ///
+    /// As [`LeastSquares::targets`], and [`Error::Invalid`](crate::Error::Invalid) for a negative `l2`.
+    pub fn example_weights(
+        l2: f64,
+        inner: Examples<T>,
+        outer: Examples<T>,
+        reduction: Reduction,
+    ) -> Result<LeastSquares<T>> {
+        check_nonnegative("l2", l2)?;
+        LeastSquares::new(Kind::ExampleWeights, Source::Fixed(l2), inner, outer, reduction)
+    }
+
+    fn new(
+        kind: Kind,
+        source: Source,
+        inner: Examples<T>,
+        outer: Examples<T>,
+        reduction: Reduction,
+    ) -> Result<LeastSquares<T>> {
+        check(&inner, &outer, 1)?;
         let (n, rows) = (inner.features, inner.targets.len());
-        if outer.features != n {
-            return Err(invalid("outer features", outer.features, format!("the inner features, {n}")));
-        }
-        if outer.targets.is_empty() {
-            return Err(invalid("outer examples", 0, "at least 1"));
-        }
-        for (design, targets, examples) in
-            [("inner design", "inner targets", &inner), ("outer design", "outer targets", &outer)]
-        {
-            check_len(design, examples.design.len(), examples.targets.len() * n)?;
-            check_finite(design, &examples.design)?;
-            check_finite(targets, &examples.targets)?;
-        }
-        let scale = match reduction {
-            Reduction::Sum => 1.0,
-            Reduction::Mean => 1.0 / rows.max(1) as f64,
-        };
+        let penalty = Penalty { source, features: n, classes: 1 };
         let outer_len = match kind {
-            Kind::Targets => rows,
-            Kind::LogL2(L2::Scalar) => 1,
-            Kind::LogL2(L2::PerFeature) => n,
+            Kind::Targets | Kind::ExampleWeights => rows,
+            Kind::ScalarL2 | Kind::L2 => penalty.outer_len(),
         };
         let mut problem = LeastSquares {
             kind,
+            penalty,
             inner,
             outer,
-            scale,
+            scale: reduction.scale(rows),
             inner_space: Flat::new(n),
             outer_space: Flat::new(outer_len),
             gram: None,
@@ -127,7 +137,7 @@ impl<T: Scalar> LeastSquares<T> {
             spectrum: OnceLock::new(),
         };
         // One n × n product against two with n × rows.
-        if n <= 2 * rows {
+        if n <= 2 * rows && kind != Kind::ExampleWeights {
             problem.gram = Some(problem.wide_gram().iter().map(|&value| T::from_f64(value)).collect());
         }
         Ok(problem)
@@ -144,49 +154,67 @@ impl<T: Scalar> LeastSquares<T> {
         })
     }
 
-    /// s ΦᵀΦ + diag(penalty) in `f64`.
-    fn penalised_gram(&self, penalty: &[T]) -> Result<Vec<f64>> {
-        check_finite("exp(u)", penalty)?;
-        let mut h = self.wide_gram().to_vec();
-        for (i, value) in penalty.iter().enumerate() {
-            h[i * penalty.len() + i] += value.to_f64();
+    /// H in `f64`, for the penalties and the weights in the workspace.
+    fn hessian(&self, workspace: &Workspace<T>) -> Result<Vec<f64>> {
+        check_finite("exp(u)", &workspace.penalty)?;
+        let n = self.inner.features;
+        let mut h = if self.kind == Kind::ExampleWeights {
+            let rows = self.inner.design.chunks_exact(n.max(1)).zip(&workspace.weights);
+            let weighed = rows.flat_map(|(row, weight)| {
+                let root = weight.to_f64().sqrt();
+                row.iter().map(move |value| root * value.to_f64())
+            });
+            cpu::gram(n, &weighed.collect::<Vec<f64>>())
+        } else {
+            self.wide_gram().to_vec()
+        };
+        for (i, value) in workspace.penalty.iter().enumerate() {
+            h[i * n + i] += value.to_f64();
         }
         Ok(h)
     }
 
-    /// The eigendecomposition of s ΦᵀΦ, the Hessian without penalty; made at the first call, kept after it.
+    /// The eigendecomposition of s ΦᵀΦ, the Hessian without penalty and weights; made at the first call, kept after it.
     pub fn gram_spectrum(&self) -> Result<&Spectrum> {
         cached(&self.spectrum, || Spectrum::of("inner design", self.inner.features, self.wide_gram()))
     }
 
-    /// penalty ← exp(u) for each feature; zero where u is the targets.
-    fn set_penalty(&self, u: &[T], penalty: &mut [T]) {
-        match self.kind {
-            Kind::Targets => penalty.fill(T::ZERO),
-            Kind::LogL2(L2::Scalar) => penalty.fill(T::from_f64(u[0].to_f64().exp())),
-            Kind::LogL2(L2::PerFeature) => {
-                for (penalty, u) in penalty.iter_mut().zip(u) {
-                    *penalty = T::from_f64(u.to_f64().exp());
-                }
-            }
-        }
+    /// The penalties and the weights of the examples at u.
+    fn set(&self, u: &[T], workspace: &mut Workspace<T>) -> Result<()> {
+        penalty::set_example_weights(self.scale, u, &mut workspace.weights);
+        self.penalty.set(u, &mut workspace.penalty)
     }
 
-    /// The spectrum of H for the penalty in the workspace.
-    fn spectrum_at<'a>(&'a self, penalty: &[T], own: &'a mut Spectrum) -> Result<&'a Spectrum> {
+    /// The spectrum of H for the penalties and the weights in the workspace.
+    fn spectrum_at<'a>(&'a self, workspace: &Workspace<T>, own: &'a mut Spectrum) -> Result<&'a Spectrum> {
         match self.kind {
-            Kind::Targets => self.gram_spectrum(),
-            Kind::LogL2(L2::Scalar) => {
-                let shift = penalty.first().map_or(0.0, |value| value.to_f64());
+            Kind::Targets => return self.gram_spectrum(),
+            Kind::ScalarL2 => {
+                let shift = workspace.penalty.first().map_or(0.0, |value| value.to_f64());
+                check_finite("exp(u)", &[shift])?;
                 *own = self.gram_spectrum()?.shifted(shift);
-                Ok(own)
             }
-            Kind::LogL2(L2::PerFeature) => {
-                *own = Spectrum::of("inner Hessian", penalty.len(), &self.penalised_gram(penalty)?)?;
-                Ok(own)
+            Kind::L2 | Kind::ExampleWeights => {
+                *own = Spectrum::of("inner Hessian", self.inner.features, &self.hessian(workspace)?)?;
             }
         }
+        Ok(own)
     }
+
+    /// rows ← Φ x.
+    fn images(&self, examples: &Examples<T>, x: &[T], rows: &mut [T]) {
+        cpu::matvec(self.inner_space.simd(), examples.features, &examples.design, x, rows);
+    }
+
+    /// out ← Φᵀ rows.
+    fn pull_back(&self, examples: &Examples<T>, rows: &[T], out: &mut [T]) {
+        cpu::matvec_transposed(self.inner_space.simd(), examples.features, &examples.design, rows, out);
+    }
+}
+
+/// x ← x ∘ y.
+fn multiply<T: Scalar>(x: &mut [T], y: &[T]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x = *x * *y);
 }
 
 impl<T: Scalar> Problem<T> for LeastSquares<T> {
@@ -203,13 +231,16 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
     }
 
     fn workspace(&self) -> Workspace<T> {
-        let n = self.inner.features;
+        let (n, rows) = (self.inner.features, self.inner.targets.len());
         let zeros = |len| vec![T::ZERO; len];
+        let weighed = if self.kind == Kind::ExampleWeights { rows } else { 0 };
         Workspace {
-            inner_rows: zeros(self.inner.targets.len()),
+            inner_rows: zeros(rows),
             outer_rows: zeros(self.outer.targets.len()),
-            penalty: zeros(n),
-            w: zeros(n),
+            penalty: zeros(if self.kind == Kind::Targets { 0 } else { n }),
+            slopes: zeros(n),
+            weights: zeros(weighed),
+            residuals: zeros(weighed),
             gradient: zeros(n),
             step: zeros(n),
             wide: Vec::with_capacity(2 * n),
@@ -217,22 +248,24 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
     }
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
-        let (simd, n) = (self.inner_space.simd(), self.inner.features);
+        self.set(u, workspace)?;
+        let simd = self.inner_space.simd();
         let residual = &mut workspace.inner_rows;
-        cpu::matvec(simd, n, &self.inner.design, w, residual);
+        self.images(&self.inner, w, residual);
         let targets = if self.kind == Kind::Targets { u } else { &self.inner.targets };
         cpu::axpy(simd, -T::ONE, targets, residual);
-        let mut value = 0.5 * self.scale * cpu::dot(simd, residual, residual);
-        cpu::scale(simd, T::from_f64(self.scale), residual);
-        cpu::matvec_transposed(simd, n, &self.inner.design, residual, gradient);
-        if self.kind != Kind::Targets {
-            self.set_penalty(u, &mut workspace.penalty);
-            for ((gradient, penalty), w) in gradient.iter_mut().zip(&workspace.penalty).zip(w) {
-                *gradient += *penalty * *w;
-                value += 0.5 * penalty.to_f64() * w.to_f64() * w.to_f64();
-            }
-        }
-        Ok(value)
+        let value = if self.kind == Kind::ExampleWeights {
+            let terms = residual.iter().zip(&workspace.weights);
+            let value = 0.5 * terms.map(|(r, weight)| weight.to_f64() * r.to_f64() * r.to_f64()).sum::<f64>();
+            multiply(residual, &workspace.weights);
+            value
+        } else {
+            let value = 0.5 * self.scale * cpu::dot(simd, residual, residual);
+            cpu::scale(simd, T::from_f64(self.scale), residual);
+            value
+        };
+        self.pull_back(&self.inner, residual, gradient);
+        Ok(value + penalty::add(&workspace.penalty, w, gradient))
     }
 
     fn outer(
@@ -243,22 +276,30 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
         gradient_u: &mut Vec<T>,
         gradient_w: &mut Vec<T>,
     ) -> Result<f64> {
-        let (simd, n) = (self.inner_space.simd(), self.outer.features);
+        let simd = self.inner_space.simd();
         gradient_u.fill(T::ZERO);
         let residual = &mut workspace.outer_rows;
-        cpu::matvec(simd, n, &self.outer.design, w, residual);
+        self.images(&self.outer, w, residual);
         cpu::axpy(simd, -T::ONE, &self.outer.targets, residual);
         let scale = 1.0 / self.outer.targets.len() as f64;
         let value = 0.5 * scale * cpu::dot(simd, residual, residual);
         cpu::scale(simd, T::from_f64(scale), residual);
-        cpu::matvec_transposed(simd, n, &self.outer.design, residual, gradient_w);
+        self.pull_back(&self.outer, residual, gradient_w);
         Ok(value)
     }
 
     fn linearize(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
-        if self.kind != Kind::Targets {
-            self.set_penalty(u, &mut workspace.penalty);
-            workspace.w.copy_from_slice(w);
+        self.set(u, workspace)?;
+        match self.kind {
+            Kind::Targets => {}
+            Kind::ScalarL2 | Kind::L2 => self.penalty.set_slopes(&workspace.penalty, w, &mut workspace.slopes),
+            Kind::ExampleWeights => {
+                let residuals = &mut workspace.residuals;
+                self.images(&self.inner, w, residuals);
+                for ((r, t), u) in residuals.iter_mut().zip(&self.inner.targets).zip(u) {
+                    *r = T::from_f64(penalty::example_slope(self.scale, *u) * (*r - *t).to_f64());
+                }
+            }
         }
         Ok(())
     }
@@ -278,87 +319,84 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
     }
 
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let (simd, n) = (self.inner_space.simd(), self.inner.features);
-        match &self.gram {
-            Some(gram) => cpu::matvec_transposed(simd, n, gram, v, out),
-            None => {
-                cpu::matvec(simd, n, &self.inner.design, v, &mut workspace.inner_rows);
-                cpu::scale(simd, T::from_f64(self.scale), &mut workspace.inner_rows);
-                cpu::matvec_transposed(simd, n, &self.inner.design, &workspace.inner_rows, out);
+        let (simd, images) = (self.inner_space.simd(), &mut workspace.inner_rows);
+        if let Some(gram) = &self.gram {
+            cpu::matvec_transposed(simd, self.inner.features, gram, v, out);
+        } else {
+            self.images(&self.inner, v, images);
+            if self.kind == Kind::ExampleWeights {
+                multiply(images, &workspace.weights);
+            } else {
+                cpu::scale(simd, T::from_f64(self.scale), images);
             }
+            self.pull_back(&self.inner, images, out);
         }
-        if self.kind != Kind::Targets {
-            for ((out, penalty), v) in out.iter_mut().zip(&workspace.penalty).zip(v) {
-                *out += *penalty * *v;
-            }
+        for ((out, penalty), v) in out.iter_mut().zip(&workspace.penalty).zip(v) {
+            *out += *penalty * *v;
         }
         Ok(())
     }
 
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let (simd, n) = (self.inner_space.simd(), self.inner.features);
         match self.kind {
             Kind::Targets => {
-                cpu::matvec(simd, n, &self.inner.design, v, out);
-                cpu::scale(simd, T::from_f64(-self.scale), out);
+                self.images(&self.inner, v, out);
+                cpu::scale(self.inner_space.simd(), T::from_f64(-self.scale), out);
             }
-            Kind::LogL2(L2::Scalar) => {
-                let penalty = workspace.penalty.first().map_or(0.0, |value| value.to_f64());
-                out[0] = T::from_f64(penalty * cpu::dot(simd, &workspace.w, v));
-            }
-            Kind::LogL2(L2::PerFeature) => {
-                for (((out, penalty), w), v) in out.iter_mut().zip(&workspace.penalty).zip(&workspace.w).zip(v) {
-                    *out = *penalty * *w * *v;
-                }
+            Kind::ScalarL2 | Kind::L2 => self.penalty.mixed_vjp(&workspace.slopes, v, out),
+            Kind::ExampleWeights => {
+                self.images(&self.inner, v, out);
+                multiply(out, &workspace.residuals);
             }
         }
         Ok(())
     }
 
     fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let (simd, n) = (self.inner_space.simd(), self.inner.features);
-        if self.kind == Kind::Targets {
-            cpu::matvec_transposed(simd, n, &self.inner.design, du, out);
-            cpu::scale(simd, T::from_f64(-self.scale), out);
-            return Ok(());
-        }
-        for (i, ((out, penalty), w)) in out.iter_mut().zip(&workspace.penalty).zip(&workspace.w).enumerate() {
-            let du = if self.kind == Kind::LogL2(L2::Scalar) { du[0] } else { du[i] };
-            *out = *penalty * *w * du;
+        match self.kind {
+            Kind::Targets => {
+                self.pull_back(&self.inner, du, out);
+                cpu::scale(self.inner_space.simd(), T::from_f64(-self.scale), out);
+            }
+            Kind::ScalarL2 | Kind::L2 => self.penalty.mixed_jvp(&workspace.slopes, du, out),
+            Kind::ExampleWeights => {
+                workspace.inner_rows.copy_from_slice(du);
+                multiply(&mut workspace.inner_rows, &workspace.residuals);
+                self.pull_back(&self.inner, &workspace.inner_rows, out);
+            }
         }
         Ok(())
     }
 
     /// w − H⁺ ∇f(u, w): the minimiser nearest to w.
+    ///
+    /// Where every penalty is above 0 the solution is unique and none of it is cut off, however small the penalties. Where
+    /// one is 0, directions whose curvature is below [`default_cutoff`] of the largest count as flat, and w keeps its part
+    /// in them.
     fn fixpoint(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &mut Vec<T>) -> Result<()> {
-        self.set_penalty(u, &mut workspace.penalty);
         let mut gradient = std::mem::take(&mut workspace.gradient);
         let value = self.inner(workspace, u, w, &mut gradient);
         workspace.gradient = gradient;
         value?;
-        match self.kind {
-            Kind::Targets => {
-                let spectrum = self.gram_spectrum()?;
-                let filter = Filter::MinNorm { floor: default_cutoff::<T>() * spectrum.radius() };
-                spectrum.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
-            }
-            // A penalised problem has one solution however small the penalty: no cutoff.
-            Kind::LogL2(L2::Scalar) => {
-                let penalty = workspace.penalty.first().map_or(0.0, |value| value.to_f64());
-                check_finite("exp(u)", &[penalty])?;
-                let filter = Filter::Damped { epsilon: penalty };
-                self.gram_spectrum()?.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
-            }
-            Kind::LogL2(L2::PerFeature) => {
-                let h = self.penalised_gram(&workspace.penalty)?;
-                cpu::solve_positive_definite("inner Hessian", &h, &workspace.gradient, &mut workspace.step)?;
-            }
+        check_finite("exp(u)", &workspace.penalty)?;
+        let strict = self.kind != Kind::Targets && workspace.penalty.iter().all(|value| *value > T::ZERO);
+        if self.kind == Kind::ScalarL2 && strict {
+            let filter = Filter::Damped { epsilon: workspace.penalty.first().map_or(0.0, |value| value.to_f64()) };
+            self.gram_spectrum()?.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
+        } else if strict {
+            let h = self.hessian(workspace)?;
+            cpu::solve_positive_definite("inner Hessian", &h, &workspace.gradient, &mut workspace.step)?;
+        } else {
+            let mut own = Spectrum::default();
+            let spectrum = self.spectrum_at(workspace, &mut own)?;
+            let filter = Filter::MinNorm { floor: default_cutoff::<T>() * spectrum.radius() };
+            spectrum.apply(filter, &workspace.gradient, &mut workspace.step, &mut workspace.wide);
         }
         self.inner_space.axpy(-T::ONE, &workspace.step, w);
         Ok(())
     }
 
     fn spectrum<'a>(&'a self, workspace: &'a mut Workspace<T>, own: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {
-        Ok((self.spectrum_at(&workspace.penalty, own)?, 0))
+        Ok((self.spectrum_at(workspace, own)?, 0))
     }
 }

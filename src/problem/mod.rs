@@ -20,14 +20,22 @@
 //! So a problem is immutable data; what changes is in its [`Problem::Workspace`], a plain value that the caller owns; and
 //! points (u, w, gradients) and the vectors of the solve have each their own [`Space`].
 
+mod examples;
 mod least_squares;
+mod loss;
+mod penalty;
 mod quadratic;
+mod regression;
 mod user;
 
 pub mod fourier;
 
-pub use least_squares::{Examples, L2, LeastSquares, Reduction};
+pub use examples::{Examples, Reduction, one_hot};
+pub use least_squares::LeastSquares;
+pub use loss::Loss;
+pub use penalty::L2;
 pub use quadratic::{InnerTerms, OuterTerms, Quadratic};
+pub use regression::Regression;
 pub use user::UserProblem;
 
 use crate::solve::{self, Operator, Points, Report, Solve, Space, Spectrum};
