@@ -45,7 +45,7 @@ fn main() -> Result<()> {
 /// 40 steps of Adam from u = `start` for all. Returns u; prints losses and accuracies before and after.
 fn learn(problem: &Regression<f64>, start: f64, test: &Examples<f64>) -> Result<Vec<f64>> {
     // The step must stay below 2/λmax; λmax grows with the penalties. A run that diverges says so in its ending.
-    let inner = InnerSolve::Descent { alpha: 0.2, steps: 20_000, tolerance: 1e-9 };
+    let inner = InnerSolve::Optimizer { rule: Rule::descent(0.2), steps: 20_000, tolerance: 1e-9 };
     let exact = Inverse::MinNorm { cutoff: None, by: Spectral::LANCZOS };
     let mut settings = Settings::new(Start::Cold, inner, exact, Rule::adam(0.1));
     let mut u = vec![start; problem.outer_space().len()];

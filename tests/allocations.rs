@@ -106,7 +106,7 @@ fn warm_hypergradients_of_regressions_allocate_nothing() {
         let w = vec![0.25; problem.inner_space().len()];
         for estimator in [Inverse::neumann(10, 0.3).into(), Inverse::Cg { iterations: 5, tolerance: 0.0 }.into()]
             .into_iter()
-            .chain([Estimator::Unrolled(Unrolled { steps: 6, alpha: 0.3, last: Some(4) })])
+            .chain([Estimator::Unrolled(Unrolled { last: Some(4), ..Unrolled::descent(6, 0.3) })])
         {
             let mut workspace = hypergradient::Workspace::new(problem);
             hypergradient::evaluate(problem, &estimator, &u, &w, &mut workspace).unwrap();

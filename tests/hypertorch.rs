@@ -130,7 +130,7 @@ fn descend(problem: &Regression<f64>, h: &Vec<f64>) -> (Vec<f64>, Vec<f64>) {
 }
 
 fn truncated(last: usize) -> Estimator {
-    Estimator::Unrolled(Unrolled { steps: STEPS, alpha: 0.1, last: Some(last) })
+    Estimator::Unrolled(Unrolled { last: Some(last), ..Unrolled::descent(STEPS, 0.1) })
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn hypergradients() {
                 check_hypergradient(&problem, EXACT.into(), &u, |u| newton(&problem, u), &mut rng);
                 let start = rng.normals(problem.inner_space().len());
                 for steps in [1, 2, 9] {
-                    let unrolled = Estimator::Unrolled(Unrolled { steps, alpha: 0.1, last: None });
+                    let unrolled = Estimator::Unrolled(Unrolled::descent(steps, 0.1));
                     check_hypergradient(&problem, unrolled, &u, |_| start.clone(), &mut rng);
                 }
             }
@@ -186,7 +186,7 @@ fn hypergradients() {
             };
             check_hypergradient(&problem, EXACT.into(), &u, solution, &mut rng);
             for steps in [1, 2, 9] {
-                let unrolled = Estimator::Unrolled(Unrolled { steps, alpha: 0.03, last: None });
+                let unrolled = Estimator::Unrolled(Unrolled::descent(steps, 0.03));
                 check_hypergradient(&problem, unrolled, &u, |_| vec![0.5; 3], &mut rng);
             }
         }
@@ -458,7 +458,7 @@ fn single_precision_agrees() {
         hypergradient::evaluate(problem, &estimator, &cast(u), &cast(w), &mut workspace).unwrap();
         workspace.gradient().clone()
     }
-    let unrolled = Estimator::Unrolled(Unrolled { steps: 10, alpha: 0.1, last: None });
+    let unrolled = Estimator::Unrolled(Unrolled::descent(10, 0.1));
     for kind in KINDS {
         for estimator in [EXACT.into(), Inverse::neumann(10, 0.1).into(), unrolled] {
             for loss in LOSSES {
