@@ -551,3 +551,25 @@ fn empty_shapes() {
         }
     }
 }
+
+/// jaxopt's ridge test: scikit-learn's make_regression(n_samples=10, n_features=3, random_state=0) with λ = 5, whose
+/// solution and derivative in λ are published. λ is u itself here.
+#[test]
+fn jaxopt_ridge_in_the_penalty_itself() {
+    let lines = include_str!("data/jaxopt_ridge.csv").lines().filter(|line| !line.starts_with('#'));
+    let rows: Vec<Vec<f64>> = lines.map(|line| line.split(',').map(|v| v.parse().unwrap()).collect()).collect();
+    let design = rows.iter().flat_map(|row| row[..3].to_vec()).collect();
+    let examples = Examples { design, features: 3, targets: rows.iter().map(|row| row[3]).collect() };
+    for l2 in [L2::Scalar, L2::PerClass, L2::PerFeature] {
+        let problem = LeastSquares::raw_l2(l2, examples.clone(), examples.clone(), Reduction::Mean).unwrap();
+        let (mut at, u) = (problem.workspace(), vec![5.0; problem.outer_space().len()]);
+        let (mut w, mut change, mut dw) = (vec![0.0; 3], vec![0.0; 3], vec![0.0; 3]);
+        problem.fixpoint(&mut at, &u, &mut w).unwrap();
+        assert!(distance(&w, &[16.51390727, 8.20625411, 23.62360791]) < 2e-8, "{w:?}");
+        // dw*/dλ = −H⁻¹ M 1.
+        problem.linearize(&mut at, &u, &w).unwrap();
+        problem.mixed_jvp(&mut at, &vec![-1.0; u.len()], &mut change).unwrap();
+        problem.solve(&mut at, &Solve::from(EXACT), &change, &mut dw, &mut blo::solve::Workspace::new()).unwrap();
+        assert!(distance(&dw, &[-2.50171644, -1.26718286, -3.54263662]) < 2e-8, "{l2:?}: {dw:?}");
+    }
+}
