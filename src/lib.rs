@@ -9,7 +9,7 @@
 //! ICML 2022). This crate has the approximations, the loops, and what is needed to see their effect:
 //!
 //! - [`solve`]: q ≈ H⁻¹ b from products alone, with a report that says when the answer is not to be trusted;
-//! - [`problem`]: the trait, and quadratics, least squares and problems of your own;
+//! - [`problem`]: the trait, and quadratics, least squares, logistic and softmax regression, and problems of your own;
 //! - [`hypergradient`]: implicit and unrolled estimators;
 //! - [`bilevel`]: cold and warm loops;
 //! - [`analysis`]: checks of derivatives, solution sets, equilibria.

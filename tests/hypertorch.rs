@@ -14,11 +14,13 @@
 
 mod common;
 
+use blo::bilevel::{InnerSolve, Runner, Settings, Start};
 use blo::hypergradient::{Unrolled, Workspace, evaluate};
 use blo::problem::{Examples, L2, Loss, Problem, Reduction, Regression};
 use blo::solve::Spectral;
-use blo::{Estimator, Inverse};
+use blo::{Estimator, Inverse, Rule};
 use common::{distance, dot, norm};
+use std::ops::ControlFlow;
 
 const FEATURES: usize = 20;
 const STEPS: usize = 100;
@@ -148,20 +150,22 @@ fn inner_losses() {
     }
 }
 
-/// Cold starts, reverse mode through the last 10 of 100 steps, momentum as in PyTorch, and a projection to h ≥ 1e-8.
+/// Cold starts, reverse mode through the last 10 of 100 steps, momentum as in PyTorch, and a projection to h ≥ 1e-8: the
+/// library's own loop.
 #[test]
 fn outer_losses() {
     let problem = problem();
-    let mut workspace = Workspace::new(&problem);
-    let (mut h, mut velocity, zero) = (vec![1.0; FEATURES], vec![0.0; FEATURES], vec![0.0; FEATURES]);
+    let inner = InnerSolve::descent(0.1, STEPS);
+    let mut settings = Settings::new(Start::Cold, inner, truncated(10), Rule::momentum(1.0, 0.9));
+    (settings.outer_steps, settings.bounds) = (480, Some((1e-8, f64::INFINITY)));
     let mut losses = Vec::new();
-    for _ in 0..=480 {
-        losses.push(evaluate(&problem, &truncated(10), &h, &zero, &mut workspace).unwrap().outer_loss);
-        for ((h, v), g) in h.iter_mut().zip(&mut velocity).zip(workspace.gradient()) {
-            *v = 0.9 * *v + g;
-            *h = (*h - *v).max(1e-8);
-        }
-    }
+    Runner::new(&problem, settings, &[1.0; FEATURES], &[0.0; FEATURES])
+        .unwrap()
+        .run_with(0, &mut [], |progress| {
+            losses.push(progress.evaluation.outer_loss);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
     for (step, published, measured) in [
         (0, 0.5743990, 0.5743989632),
         (10, 0.5337679, 0.5337679260),
