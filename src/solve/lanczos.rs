@@ -298,7 +298,7 @@ fn extend<T: Scalar, O: Operator<T> + ?Sized>(
     Ok(true)
 }
 
-/// qs[i] ← r_i(H) b for the b in the first vector of the workspace, which is overwritten. All from one process, which ends
+/// qᵢ ← rᵢ(H) b for the b in the first vector of the workspace, which is overwritten. All from one process, which ends
 /// when the last filter has converged; each report counts the products up to its own end.
 pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,

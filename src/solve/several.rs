@@ -7,7 +7,7 @@ use super::{Inverse, Solve, Spectral, Workspace, lanczos};
 use crate::error::{check_len, invalid};
 use crate::{Error, Result, Scalar};
 
-/// qs[i] ← r(H) bs[i]: one inverse, several right-hand sides.
+/// qᵢ ← r(H) bᵢ: one inverse, several right-hand sides.
 ///
 /// A dense decomposition is made once, and counted in the first report alone; all else is one solve after the other, as
 /// by [`solve`](super::solve). `reports` is cleared first.
@@ -33,7 +33,7 @@ pub fn solve_many<T: Scalar, O: Operator<T> + ?Sized>(
     Ok(())
 }
 
-/// qs[i] ← r_i(H) b: several spectral filters, one right-hand side. `reports` is cleared first.
+/// qᵢ ← rᵢ(H) b: several spectral filters, one right-hand side. `reports` is cleared first.
 ///
 /// The inverses are any of [`Inverse::MinNorm`], [`Inverse::Damped`] and [`Inverse::NeumannFilter`], either all by
 /// [`Spectral::Lanczos`], and then one process serves them all: each stops at its own tolerance, its report counts the

@@ -22,7 +22,7 @@ pub(super) struct Shift {
     done: bool,
 }
 
-/// qs[i] ← (H + epsilons[i])⁻¹ b for positive semidefinite H, any number of ε for the products of the smallest.
+/// qᵢ ← (H + εᵢ I)⁻¹ b for positive semidefinite H, any number of ε for the products of the smallest.
 ///
 /// Memory: one vector for each ε, and four. Each stops at a residual of `tolerance` relative to b (0: at the rounding floor), and its
 /// report counts the products up to there. `reports` is cleared first. Negative curvature below −ε stops all that have not
