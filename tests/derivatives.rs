@@ -2,74 +2,19 @@
 //! hypergradients against differences of the loss they are the gradient of.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/check.rs"]
+mod check;
 mod common;
 
 use blo::hypergradient::{self, Unrolled};
 use blo::problem::{Examples, L2, LeastSquares, Problem, Reduction, UserProblem};
-use blo::solve::Spectral;
+use blo::solve::{Flat, Spectral};
 use blo::{Estimator, Inverse};
+use check::{agrees, check_problem};
 use common::{RandomQuadratic, Rng, config, distance, dot, norm};
 use proptest::prelude::*;
 
 const EXACT: Inverse = Inverse::MinNorm { cutoff: None, by: Spectral::Dense };
-
-/// (f(x + h v) − f(x − h v)) / 2h for a vector-valued f.
-fn difference(x: &[f64], v: &[f64], h: f64, mut f: impl FnMut(&Vec<f64>) -> Vec<f64>) -> Vec<f64> {
-    let moved = |s: f64| x.iter().zip(v).map(|(x, v)| x + s * v).collect::<Vec<f64>>();
-    let (plus, minus) = (f(&moved(h)), f(&moved(-h)));
-    plus.iter().zip(minus).map(|(p, m)| (p - m) / (2.0 * h)).collect()
-}
-
-/// The best agreement over a sweep of steps; truncation falls as h², rounding grows as 1/h.
-fn agrees(name: &str, exact: &[f64], x: &[f64], v: &[f64], mut f: impl FnMut(&Vec<f64>) -> Vec<f64>) {
-    let errors: Vec<f64> = [1e-3, 1e-4, 1e-5].iter().map(|&h| distance(&difference(x, v, h, &mut f), exact)).collect();
-    let best = errors.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(best <= 2e-8 * (norm(exact) + 1.0), "{name}: {errors:?} against norm {}", norm(exact));
-}
-
-/// Every derivative of a problem at (u, w), three ways.
-fn check_problem<P>(problem: &P, u: &Vec<f64>, w: &Vec<f64>, rng: &mut Rng)
-where
-    P: Problem<f64>,
-    P::Points: blo::solve::Space<f64, Vector = Vec<f64>>,
-    P::Vectors: blo::solve::Space<f64, Vector = Vec<f64>>,
-{
-    let (m, n) = (u.len(), w.len());
-    let mut at = problem.workspace();
-    let (mut gradient, mut gu, mut gw) = (vec![0.0; n], vec![0.0; m], vec![0.0; n]);
-    problem.inner(&mut at, u, w, &mut gradient).unwrap();
-    problem.outer(&mut at, u, w, &mut gu, &mut gw).unwrap();
-    let (v, v2, du) = (rng.normals(n), rng.normals(n), rng.normals(m));
-    let mut scratch = problem.workspace();
-    let mut junk = vec![0.0; n];
-    let mut junk_u = vec![0.0; m];
-
-    agrees("∇_w f", &[dot(&gradient, &v)], w, &v, |w| vec![problem.inner(&mut scratch, u, w, &mut junk).unwrap()]);
-    agrees("∂F/∂w", &[dot(&gw, &v)], w, &v, |w| {
-        vec![problem.outer(&mut scratch, u, w, &mut junk_u, &mut junk).unwrap()]
-    });
-    agrees("∂F/∂u", &[dot(&gu, &du)], u, &du, |u| {
-        vec![problem.outer(&mut scratch, u, w, &mut junk_u, &mut junk).unwrap()]
-    });
-
-    problem.linearize(&mut at, u, w).unwrap();
-    let (mut hv, mut hv2, mut mdu, mut mtv) = (vec![0.0; n], vec![0.0; n], vec![0.0; n], vec![0.0; m]);
-    problem.hvp(&mut at, &v, &mut hv).unwrap();
-    problem.hvp(&mut at, &v2, &mut hv2).unwrap();
-    problem.mixed_jvp(&mut at, &du, &mut mdu).unwrap();
-    problem.mixed_vjp(&mut at, &v, &mut mtv).unwrap();
-    let mut gradient_at = |u: &Vec<f64>, w: &Vec<f64>| {
-        let mut g = vec![0.0; n];
-        problem.inner(&mut scratch, u, w, &mut g).unwrap();
-        g
-    };
-    agrees("H v", &hv, w, &v, |w| gradient_at(u, w));
-    agrees("M du", &mdu, u, &du, |u| gradient_at(u, w));
-    let size = norm(&v) * norm(&hv2) + norm(&v2) * norm(&hv);
-    assert!((dot(&v2, &hv) - dot(&v, &hv2)).abs() <= 1e-14 * size, "H is symmetric");
-    let size = norm(&v) * norm(&mdu) + norm(&mtv) * norm(&du);
-    assert!((dot(&v, &mdu) - dot(&mtv, &du)).abs() <= 1e-14 * size, "⟨v, M du⟩ = ⟨Mᵀv, du⟩");
-}
 
 fn least_squares(
     rng: &mut Rng,
@@ -87,27 +32,20 @@ fn least_squares(
     }
 }
 
-/// F(u, w*(u)) or F(u, w_T(u)) for a difference quotient.
+/// The hypergradient of F(u, w*(u)), with w*(u) the solution nearest to `start`, or of F(u, w_T(u)) from there.
 fn check_hypergradient<P>(problem: &P, estimator: Estimator, u: &Vec<f64>, start: &[f64], rng: &mut Rng)
 where
-    P: Problem<f64>,
-    P::Points: blo::solve::Space<f64, Vector = Vec<f64>>,
+    P: Problem<f64, Points = Flat, Vectors = Flat>,
 {
     let implicit = matches!(estimator, Estimator::Implicit(_));
-    let at_solution = |u: &Vec<f64>| -> Vec<f64> {
+    let solution = |u: &Vec<f64>| {
         let mut w = start.to_vec();
         if implicit {
             problem.fixpoint(&mut problem.workspace(), u, &mut w).unwrap();
         }
         w
     };
-    let mut workspace = hypergradient::Workspace::new(problem);
-    hypergradient::evaluate(problem, &estimator, u, &at_solution(u), &mut workspace).unwrap();
-    let gradient: Vec<f64> = workspace.gradient().clone();
-    let du = rng.normals(u.len());
-    agrees("dF/du", &[dot(&gradient, &du)], u, &du, |u| {
-        vec![hypergradient::evaluate(problem, &estimator, u, &at_solution(u), &mut workspace).unwrap().outer_loss]
-    });
+    check::check_hypergradient(problem, estimator, u, solution, rng);
 }
 
 proptest! {

@@ -573,3 +573,17 @@ fn jaxopt_ridge_in_the_penalty_itself() {
         assert!(distance(&dw, &[-2.50171644, -1.26718286, -3.54263662]) < 2e-8, "{l2:?}: {dw:?}");
     }
 }
+
+/// Targets that sum to 1 up to their rounding: the gradient is that of the value, Σ t (ln Σ eᶻ − z), all the same.
+#[test]
+fn rounded_targets() {
+    let examples = Examples::<f32> { design: vec![1.0], features: 1, targets: vec![0.5002, 0.5001] };
+    let problem = Regression::raw_l2(LOSSES[1], L2::Scalar, examples.clone(), examples, Reduction::Sum).unwrap();
+    let (mut at, u, w, mut g) = (problem.workspace(), vec![0.0], vec![0.0; 2], vec![0.0; 2]);
+    let value = problem.inner(&mut at, &u, &w, &mut g).unwrap();
+    assert!((value - 1.0003 * 2.0_f64.ln()).abs() < 1e-7);
+    assert!(distance(&g, &[-0.00005, 0.00005]) < 1e-7, "{g:?}");
+    problem.linearize(&mut at, &u, &w).unwrap();
+    problem.hvp(&mut at, &vec![1.0, 0.0], &mut g).unwrap();
+    assert!(distance(&g, &[1.0003 / 4.0, -1.0003 / 4.0]) < 1e-7, "{g:?}");
+}

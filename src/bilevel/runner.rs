@@ -138,7 +138,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         &self.u.x
     }
 
-    /// w: after a run, the inner solution that goes with u; between steps of a cold start, the one of the last evaluation.
+    /// w: after at least one outer step, the inner solution that goes with u; between steps of a cold start, the one of the
+    /// last evaluation.
     pub fn w(&self) -> &PointOf<T, R::Target> {
         &self.w.x
     }
