@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
 use blo::bilevel::{InnerSolve, Runner, Settings, Start, TraceRow};
 use blo::hypergradient::{self, Unrolled};
@@ -9,38 +11,8 @@ use blo::problem::{Examples, L2, LeastSquares, Loss, Problem, Reduction, Regress
 use blo::solve::{OnGrowth, Solve, Space, Spectral, Step};
 use blo::{Estimator, Inverse, Rule};
 use common::RandomQuadratic;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use counting::{COUNT, counted};
 use std::ops::ControlFlow;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn counted(mut body: impl FnMut()) -> usize {
-    let before = COUNT.get();
-    body();
-    COUNT.get() - before
-}
 
 fn estimators() -> Vec<Estimator> {
     let mut all: Vec<Estimator> = [

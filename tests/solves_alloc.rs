@@ -2,35 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
 use blo::Inverse;
 use blo::solve::{FnOperator, Solve, Spectral, Workspace, shifted_cg, solve, solve_family, solve_many};
 use common::{Oracle, Rng};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::counted;
 
 #[test]
 fn warm_solves_allocate_nothing() {
@@ -59,7 +37,5 @@ fn warm_solves_allocate_nothing() {
         }
     };
     all();
-    let before = COUNT.get();
-    all();
-    assert_eq!(COUNT.get() - before, 0);
+    assert_eq!(counted(all), 0);
 }

@@ -1,6 +1,6 @@
 //! Values as bytes: little-endian, in a fixed order, each read back from exactly what was written.
 
-use crate::{Result, Scalar};
+use crate::Scalar;
 
 /// Bytes that are being read.
 pub(super) struct Reader<'a> {
@@ -232,9 +232,4 @@ mod settings {
             })
         }
     }
-}
-
-/// A result whose error says that the bytes are not what was written.
-pub(super) fn or_malformed<V>(value: Option<V>, refuse: impl FnOnce() -> crate::Error) -> Result<V> {
-    value.ok_or_else(refuse)
 }

@@ -81,20 +81,20 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     ///
     /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds.
     pub fn new(problem: R, settings: Settings, u: &[T], w: &[T]) -> Result<Self> {
-        settings.validate()?;
-        crate::error::check_len("u", u.len(), problem.outer_space().len())?;
-        crate::error::check_len("w", w.len(), problem.inner_space().len())?;
+        let mut runner = Runner::at_zero(problem, settings)?;
+        let (outer, points) = (runner.problem.outer_space(), runner.problem.inner_space());
+        crate::error::check_len("u", u.len(), outer.len())?;
+        crate::error::check_len("w", w.len(), points.len())?;
         crate::error::check_finite("u", u)?;
         crate::error::check_finite("w", w)?;
-        if let Some((lower, upper)) = settings.bounds
+        if let Some((lower, upper)) = runner.settings.bounds
             && let Some(index) = u.iter().position(|u| !(lower..=upper).contains(&u.to_f64()))
         {
             return Err(invalid("u", format!("{} at index {index}", u[index]), format!("{lower} to {upper}")));
         }
-        let mut runner = Runner::at_zero(problem, settings)?;
-        runner.problem.outer_space().load(u, &mut runner.u.x)?;
-        runner.problem.inner_space().load(w, &mut runner.w.x)?;
-        runner.problem.inner_space().copy(&runner.w.x, &mut runner.start);
+        outer.load(u, &mut runner.u.x)?;
+        points.load(w, &mut runner.w.x)?;
+        points.copy(&runner.w.x, &mut runner.start);
         Ok(runner)
     }
 

@@ -7,7 +7,7 @@
 //!
 //! Little-endian on every machine; numbers are stored as `f64`, which is exact for both scalar types.
 
-use super::encode::{Encode, Reader, checksum, get_vector, or_malformed, put_vector};
+use super::encode::{Encode, Reader, checksum, get_vector, put_vector};
 use super::runner::{Best, Runner};
 use super::settings::Settings;
 use crate::optimize::State;
@@ -159,7 +159,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         };
         let malformed = || refused(path, "found contents that this version does not write");
         let mut from = Reader::new(body.get(size_of::<u32>()..).unwrap_or_default());
-        let (width, lengths): (u8, (usize, usize)) = or_malformed(Encode::get(&mut from), malformed)?;
+        let (width, lengths): (u8, (usize, usize)) = Encode::get(&mut from).ok_or_else(malformed)?;
         if usize::from(width) != size_of::<T>() {
             return Err(refused(path, format!("found {width}-byte scalars, expected {}-byte ones", size_of::<T>())));
         }
@@ -169,9 +169,9 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             let reason = format!("found u of {u} and w of {w} elements, expected {} and {}", expected.0, expected.1);
             return Err(refused(path, reason));
         }
-        let settings: Settings = or_malformed(Encode::get(&mut from), malformed)?;
+        let settings: Settings = Encode::get(&mut from).ok_or_else(malformed)?;
         let mut runner = Runner::at_zero(problem, settings)?;
-        or_malformed(runner.fill(&mut from)?, malformed)?;
+        runner.fill(&mut from)?.ok_or_else(malformed)?;
         if from.is_empty() { Ok(runner) } else { Err(malformed()) }
     }
 

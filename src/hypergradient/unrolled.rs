@@ -208,8 +208,8 @@ fn reverse<T: Scalar, P: Problem<T>>(
         }
         for i in (0..len).rev() {
             let first = begin + i == 0;
-            problem.linearize(&mut workspace.problem, u, &run.segment[i].x)?;
             if descent {
+                problem.linearize(&mut workspace.problem, u, &run.segment[i].x)?;
                 back_descent(problem, rule, first, workspace)?;
             } else {
                 back(problem, rule, u, i, first, run, workspace)?;
@@ -272,10 +272,10 @@ fn back<T: Scalar, P: Problem<T>>(
     let before = &run.segment[index];
     if matches!(rule, Rule::Adam { .. }) {
         problem.inner(at, u, &before.x, &mut workspace.gradient_w)?;
-        problem.linearize(at, u, &before.x)?;
         run.after.copy_from(points, before);
         run.after.step(rule, points, &workspace.gradient_w);
     }
+    problem.linearize(at, u, &before.x)?;
     run.after.step_vjp(rule, points, &workspace.gradient_w, &mut run.adjoint, &mut run.differential);
     problem.lift(at, &run.differential, &mut workspace.b)?;
     problem.vectors(at).axpy(-T::ONE, &workspace.b, &mut workspace.q);

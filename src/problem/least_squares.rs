@@ -218,17 +218,8 @@ fn multiply<T: Scalar>(x: &mut [T], y: &[T]) {
 }
 
 impl<T: Scalar> Problem<T> for LeastSquares<T> {
-    type Points = Flat;
-    type Vectors = Flat;
     type Workspace = Workspace<T>;
-
-    fn outer_space(&self) -> &Flat {
-        &self.outer_space
-    }
-
-    fn inner_space(&self) -> &Flat {
-        &self.inner_space
-    }
+    in_host_memory!(T);
 
     fn workspace(&self) -> Workspace<T> {
         let (n, rows) = (self.inner.features, self.inner.targets.len());
@@ -301,20 +292,6 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn vectors<'a>(&'a self, _workspace: &'a Workspace<T>) -> &'a Flat {
-        &self.inner_space
-    }
-
-    fn lift(&self, _workspace: &mut Workspace<T>, gradient: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(gradient);
-        Ok(())
-    }
-
-    fn lower(&self, _workspace: &mut Workspace<T>, vector: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(vector);
         Ok(())
     }
 

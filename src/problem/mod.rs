@@ -20,6 +20,37 @@
 //! So a problem is immutable data; what changes is in its [`Problem::Workspace`], a plain value that the caller owns; and
 //! points (u, w, gradients) and the vectors of the solve have each their own [`Space`].
 
+/// The parts of [`Problem`] that are alike wherever points and the vectors of the solve are `Vec`s in host memory, with the
+/// spaces in the fields `outer_space` and `inner_space`.
+macro_rules! in_host_memory {
+    ($scalar:ident) => {
+        type Points = Flat;
+        type Vectors = Flat;
+
+        fn outer_space(&self) -> &Flat {
+            &self.outer_space
+        }
+
+        fn inner_space(&self) -> &Flat {
+            &self.inner_space
+        }
+
+        fn vectors<'a>(&'a self, _: &'a Self::Workspace) -> &'a Flat {
+            &self.inner_space
+        }
+
+        fn lift(&self, _: &mut Self::Workspace, gradient: &Vec<$scalar>, out: &mut Vec<$scalar>) -> Result<()> {
+            out.copy_from_slice(gradient);
+            Ok(())
+        }
+
+        fn lower(&self, _: &mut Self::Workspace, vector: &Vec<$scalar>, out: &mut Vec<$scalar>) -> Result<()> {
+            out.copy_from_slice(vector);
+            Ok(())
+        }
+    };
+}
+
 mod examples;
 mod least_squares;
 mod loss;

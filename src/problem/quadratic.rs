@@ -137,17 +137,8 @@ fn positive_semidefinite<T: Scalar>(argument: &'static str, n: usize, matrix: &m
 }
 
 impl<T: Scalar> Problem<T> for Quadratic<T> {
-    type Points = Flat;
-    type Vectors = Flat;
     type Workspace = Workspace<T>;
-
-    fn outer_space(&self) -> &Flat {
-        &self.outer_space
-    }
-
-    fn inner_space(&self) -> &Flat {
-        &self.inner_space
-    }
+    in_host_memory!(T);
 
     fn workspace(&self) -> Workspace<T> {
         let n = self.inner.d.len();
@@ -191,20 +182,6 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
     }
 
     fn linearize(&self, _workspace: &mut Workspace<T>, _u: &Vec<T>, _w: &Vec<T>) -> Result<()> {
-        Ok(())
-    }
-
-    fn vectors<'a>(&'a self, _workspace: &'a Workspace<T>) -> &'a Flat {
-        &self.inner_space
-    }
-
-    fn lift(&self, _workspace: &mut Workspace<T>, gradient: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(gradient);
-        Ok(())
-    }
-
-    fn lower(&self, _workspace: &mut Workspace<T>, vector: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(vector);
         Ok(())
     }
 

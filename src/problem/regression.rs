@@ -171,17 +171,8 @@ impl<T: Scalar> Regression<T> {
 }
 
 impl<T: Scalar> Problem<T> for Regression<T> {
-    type Points = Flat;
-    type Vectors = Flat;
     type Workspace = Workspace<T>;
-
-    fn outer_space(&self) -> &Flat {
-        &self.outer_space
-    }
-
-    fn inner_space(&self) -> &Flat {
-        &self.inner_space
-    }
+    in_host_memory!(T);
 
     fn workspace(&self) -> Workspace<T> {
         let zeros = |len| vec![T::ZERO; len];
@@ -231,20 +222,6 @@ impl<T: Scalar> Problem<T> for Regression<T> {
             }
         }
         logits.chunks_exact_mut(classes).for_each(|z| self.loss.linearize(z));
-        Ok(())
-    }
-
-    fn vectors<'a>(&'a self, _workspace: &'a Workspace<T>) -> &'a Flat {
-        &self.inner_space
-    }
-
-    fn lift(&self, _workspace: &mut Workspace<T>, gradient: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(gradient);
-        Ok(())
-    }
-
-    fn lower(&self, _workspace: &mut Workspace<T>, vector: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(vector);
         Ok(())
     }
 

@@ -80,17 +80,8 @@ fn check_value(argument: &'static str, value: f64) -> Result<f64> {
 }
 
 impl<T: Scalar> Problem<T> for UserProblem<T> {
-    type Points = Flat;
-    type Vectors = Flat;
     type Workspace = Workspace<T>;
-
-    fn outer_space(&self) -> &Flat {
-        &self.outer_space
-    }
-
-    fn inner_space(&self) -> &Flat {
-        &self.inner_space
-    }
+    in_host_memory!(T);
 
     fn workspace(&self) -> Workspace<T> {
         use crate::solve::Space;
@@ -123,20 +114,6 @@ impl<T: Scalar> Problem<T> for UserProblem<T> {
     fn linearize(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
         workspace.u.copy_from_slice(u);
         workspace.w.copy_from_slice(w);
-        Ok(())
-    }
-
-    fn vectors<'a>(&'a self, _workspace: &'a Workspace<T>) -> &'a Flat {
-        &self.inner_space
-    }
-
-    fn lift(&self, _workspace: &mut Workspace<T>, gradient: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(gradient);
-        Ok(())
-    }
-
-    fn lower(&self, _workspace: &mut Workspace<T>, vector: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        out.copy_from_slice(vector);
         Ok(())
     }
 
