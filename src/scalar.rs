@@ -30,6 +30,7 @@ pub trait Scalar:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + bytemuck::Pod
 {
     /// 0.
     const ZERO: Self;

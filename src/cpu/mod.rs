@@ -1,13 +1,17 @@
 //! Fast operations on the CPU. faer and vector instructions are used here and nowhere else.
 
+mod activation;
 mod adam;
 mod dense;
+mod gemm;
 mod matrix;
 mod simd;
 mod vector;
 
+pub use activation::{Activation, sigmoids};
 pub use adam::Adam;
 pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
+pub use gemm::{Form, gemm};
 pub use matrix::{gram, matmul_abt, matmul_atb, matvec, matvec_transposed};
 pub use simd::Simd;
 pub use vector::{axpy, dot, neumann_update, norm, scale};

@@ -8,6 +8,7 @@
 //! τ is 1 up to the rounding of the targets; with it the derivatives are those of the value exactly. No exponential
 //! overflows; values, and the logistic derivatives, keep their relative accuracy in both tails.
 
+pub(super) use crate::cpu::sigmoids;
 use crate::error::invalid;
 use crate::{Result, Scalar};
 
@@ -23,19 +24,12 @@ pub enum Loss {
     },
 }
 
-/// σ(x) and σ(−x) = 1 − σ(x), each accurate in relative terms.
-pub(super) fn sigmoids(x: f64) -> (f64, f64) {
-    let e = (-x.abs()).exp();
-    let (near, far) = (1.0 / (1.0 + e), e / (1.0 + e));
-    if x >= 0.0 { (near, far) } else { (far, near) }
-}
-
-fn sum<T: Scalar>(row: &[T]) -> f64 {
+pub(super) fn sum<T: Scalar>(row: &[T]) -> f64 {
     row.iter().map(|t| t.to_f64()).sum()
 }
 
 /// z ← p; returns the value for the targets t (for no targets, 0).
-fn softmax<T: Scalar>(t: &[T], z: &mut [T]) -> f64 {
+pub(super) fn softmax<T: Scalar>(t: &[T], z: &mut [T]) -> f64 {
     // A NaN is passed over here and comes back through the sums.
     let (top, largest) = z
         .iter()

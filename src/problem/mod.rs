@@ -60,6 +60,7 @@ mod regression;
 mod user;
 
 pub mod fourier;
+pub mod mlp;
 
 pub use examples::{Examples, Reduction, one_hot};
 pub use least_squares::LeastSquares;

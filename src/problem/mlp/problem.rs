@@ -1,0 +1,416 @@
+//! The problem: model, outer parameters and data put together.
+
+use super::loss::{Batch, Loss};
+use super::model::Model;
+use super::outer::{Change, Data, Outer, OuterParameters, check_l2};
+use super::passes::{Back, Pass, Sweep};
+use crate::cpu::{self, Simd};
+use crate::error::{check_finite, check_len, invalid};
+use crate::problem::{Examples, Problem, Reduction};
+use crate::solve::Flat;
+use crate::{Result, Scalar};
+
+/// Outer examples that go through the network together.
+const CHUNK: usize = 256;
+
+/// A network trained on inner examples, and judged on outer ones.
+///
+/// ```
+/// use blo::problem::mlp::{Activation, Loss, Mlp, Model, OuterParameters};
+/// use blo::problem::{Examples, Reduction, one_hot};
+///
+/// // Two distilled points, one of each class, learn to stand for four.
+/// let model = Model::new(&[2, 16, 2], Activation::Relu, Loss::CrossEntropy)?;
+/// let distilled = Examples { design: vec![], features: 2, targets: one_hot(&[0, 1], 2)? };
+/// let data = Examples {
+///     design: vec![0.1, 1.0, -0.2, 1.1, 0.3, -1.0, 0.0, -1.2],
+///     features: 2,
+///     targets: one_hot(&[0, 0, 1, 1], 2)?,
+/// };
+/// let problem = Mlp::<f64>::new(model, OuterParameters::Inputs, distilled, data, Reduction::Mean, 0.0)?;
+/// # Ok::<(), blo::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Mlp<T> {
+    model: Model,
+    kind: OuterParameters,
+    inner: Examples<T>,
+    outer: Examples<T>,
+    /// n.
+    rows: usize,
+    scale: f64,
+    l2: f64,
+    inner_space: Flat,
+    outer_space: Flat,
+}
+
+/// The inner problem at some (u, w).
+#[derive(Debug)]
+struct Point<T> {
+    data: Data<T>,
+    pass: Pass<T>,
+}
+
+/// Scratch of an [`Mlp`], and its linearization.
+#[derive(Debug)]
+pub struct Workspace<T> {
+    scratch: Point<T>,
+    /// The linearization, at `u` and `w`.
+    frozen: Point<T>,
+    u: Vec<T>,
+    w: Vec<T>,
+    sweep: Sweep<T>,
+    change: Change<T>,
+    outer_pass: Pass<T>,
+    outer_weights: Vec<T>,
+}
+
+impl<T: Scalar> Mlp<T> {
+    /// The inner examples' arrays that u is, or makes anew, are not read and may be empty, except that their number is that of
+    /// the targets' rows: give targets of the right length where u is the labels. With
+    /// [`OuterParameters::LinearAugmentation`] the design is the data before augmentation. `l2` is μ, on weights and biases.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::NonFinite`](crate::Error::NonFinite) for any array,
+    /// [`Error::Invalid`](crate::Error::Invalid) for features that are not the model's inputs, no outer example, a negative
+    /// target of a cross-entropy, a negative `l2`, or a proximal weight that is not above 0.
+    pub fn new(
+        model: Model,
+        kind: OuterParameters,
+        inner: Examples<T>,
+        outer: Examples<T>,
+        reduction: Reduction,
+        l2: f64,
+    ) -> Result<Mlp<T>> {
+        kind.validate()?;
+        check_l2(l2)?;
+        let (d, c) = (model.inputs(), model.outputs());
+        let augments = kind == OuterParameters::LinearAugmentation;
+        for (argument, features, free) in
+            [("inner features", inner.features, augments), ("outer features", outer.features, false)]
+        {
+            if features == 0 || !free && features != d {
+                return Err(invalid(argument, features, format!("the model's inputs, {d}")));
+            }
+        }
+        let given = augments || !kind.sets_inputs();
+        check_examples(&inner, ["inner design", "inner targets"], c, given, model.loss)?;
+        check_examples(&outer, ["outer design", "outer targets"], c, true, model.loss)?;
+        if outer.targets.is_empty() {
+            return Err(invalid("outer examples", 0, "at least 1"));
+        }
+        let rows = inner.targets.len() / c;
+        let mut problem = Mlp {
+            kind,
+            rows,
+            scale: reduction.scale(rows),
+            l2,
+            inner_space: Flat::new(model.parameters()),
+            outer_space: Flat::new(0),
+            model,
+            inner,
+            outer,
+        };
+        problem.outer_space = Flat::new(problem.parts().len());
+        Ok(problem)
+    }
+
+    /// The network.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The outer examples.
+    pub fn outer_examples(&self) -> &Examples<T> {
+        &self.outer
+    }
+
+    fn simd(&self) -> Simd {
+        self.inner_space.simd()
+    }
+
+    fn parts(&self) -> Outer<'_, T> {
+        Outer {
+            kind: self.kind,
+            model: &self.model,
+            rows: self.rows,
+            design: &self.inner.design,
+            features: self.inner.features,
+            scale: self.scale,
+            l2: self.l2,
+            simd: self.simd(),
+        }
+    }
+
+    /// x.
+    fn inputs<'a>(&'a self, data: &'a Data<T>) -> &'a [T] {
+        if self.kind.sets_inputs() { &data.x } else { &self.inner.design }
+    }
+
+    fn batch<'a>(&'a self, data: &'a Data<T>) -> Batch<'a, T> {
+        let targets = if self.kind.sets_targets() { &data.t } else { &self.inner.targets };
+        Batch { outputs: self.model.outputs(), targets, weights: &data.weights }
+    }
+
+    /// The pass at (u, w); returns f without the penalties.
+    fn pass(&self, u: &[T], w: &[T], point: &mut Point<T>) -> Result<f64> {
+        let Point { data, pass } = point;
+        self.parts().set(u, data)?;
+        Ok(pass.run(&self.model, self.simd(), w, self.inputs(data), self.batch(data)))
+    }
+
+    /// gradient ← gradient + the penalties' part; returns their value.
+    fn add_penalties(&self, u: &[T], w: &[T], data: &Data<T>, gradient: &mut [T]) -> f64 {
+        let (groups, simd) = (self.kind.groups(), self.simd());
+        groups.add_scaled(&self.model, simd, &data.penalties, w, gradient);
+        let mut value = 0.0;
+        if data.penalties.iter().any(|c| *c != T::ZERO) {
+            groups.dots(&self.model, simd, w, w, |g, square| value += 0.5 * data.penalties[g].to_f64() * square);
+        }
+        let weight = self.kind.proximal_weight();
+        if weight > 0.0 {
+            for ((gradient, w), u) in gradient.iter_mut().zip(w).zip(u) {
+                let away = w.to_f64() - u.to_f64();
+                value += 0.5 * weight * away * away;
+                *gradient += T::from_f64(weight * away);
+            }
+        }
+        value
+    }
+
+    /// out ← out + the penalties' Hessian times v.
+    fn add_penalty_curvature(&self, data: &Data<T>, v: &[T], out: &mut [T]) {
+        self.kind.groups().add_scaled(&self.model, self.simd(), &data.penalties, v, out);
+        let weight = self.kind.proximal_weight();
+        if weight > 0.0 {
+            cpu::axpy(self.simd(), T::from_f64(weight), v, out);
+        }
+    }
+
+    /// The sweep of the direction v in w at the linearization, as far as `terms` says.
+    fn sweep(&self, workspace: &mut Workspace<T>, v: &[T], terms: Back) {
+        let Workspace { frozen, w, sweep, .. } = workspace;
+        let (model, simd, n, pass) = (&self.model, self.simd(), self.rows, &frozen.pass);
+        sweep.images(model, simd, n, v, self.inputs(&frozen.data), pass, terms == Back::Full);
+        sweep.forward(model, simd, n, w, pass);
+        sweep.turn(model.loss, self.batch(&frozen.data), pass);
+        sweep.backward(model, simd, n, w, pass, terms);
+    }
+
+    /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite, for
+    /// both losses, where H need not be.
+    pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &[T], out: &mut [T]) {
+        self.sweep(workspace, v, Back::GaussNewton);
+        let Workspace { frozen, sweep, .. } = workspace;
+        let x = [self.inputs(&frozen.data), &[]];
+        sweep.output(&self.model, self.simd(), self.rows, x, &frozen.pass, Back::GaussNewton, out);
+        self.add_penalty_curvature(&frozen.data, v, out);
+    }
+
+    /// The number of hidden pre-activations of the inner examples at (u, w) with |z| ≤ distance: how many units could switch
+    /// under a small step, so that a derivative through ReLUs says little there.
+    pub fn near_kink(&self, workspace: &mut Workspace<T>, u: &[T], w: &[T], distance: f64) -> Result<usize> {
+        let Point { data, pass } = &mut workspace.scratch;
+        self.parts().set(u, data)?;
+        pass.run(&self.model, self.simd(), w, self.inputs(data), self.batch(data));
+        let mut near = 0;
+        let x = self.inputs(data);
+        let mut z = Vec::new();
+        for (l, layer) in self.model.layers.iter().enumerate().take(self.model.layers.len() - 1) {
+            z.resize(self.rows * layer.outputs, T::ZERO);
+            layer.forward(self.simd(), w, pass.inputs_of(l, x, self.rows * layer.inputs), &mut z);
+            near += z.iter().filter(|z| z.to_f64().abs() <= distance).count();
+        }
+        Ok(near)
+    }
+
+    /// out ← ∇_u f(u, w).
+    pub fn inner_gradient_u(&self, workspace: &mut Workspace<T>, u: &[T], w: &[T], out: &mut [T]) -> Result<()> {
+        let Workspace { scratch, change, .. } = workspace;
+        self.pass(u, w, scratch)?;
+        let Point { data, pass } = scratch;
+        let (batch, simd) = (self.batch(data), self.simd());
+        if self.kind.sets_inputs() {
+            self.model.layers[0].backward(simd, w, &pass.deltas[0], false, &mut change.x);
+        }
+        if self.kind.sets_targets() {
+            self.model.loss.target_gradient(batch, &pass.outputs, &mut change.t);
+        }
+        for ((change, weight), value) in change.log_weights.iter_mut().zip(&data.weights).zip(&pass.values) {
+            *change = T::from_f64(weight.to_f64() * value);
+        }
+        if !change.penalties.is_empty() {
+            let groups = self.kind.groups();
+            groups.dots(&self.model, simd, w, w, |g, square| change.penalties[g] = T::from_f64(0.5 * square));
+        }
+        let weight = self.kind.proximal_weight();
+        for ((change, u), w) in change.centre.iter_mut().zip(u).zip(w) {
+            *change = T::from_f64(weight * (u.to_f64() - w.to_f64()));
+        }
+        self.parts().pull_back(u, data, change, out);
+        Ok(())
+    }
+}
+
+/// Checks shapes and values; a design that is not `given` is not looked at.
+fn check_examples<T: Scalar>(
+    examples: &Examples<T>,
+    [design, targets]: [&'static str; 2],
+    outputs: usize,
+    given: bool,
+    loss: Loss,
+) -> Result<()> {
+    let found = examples.targets.len();
+    if !found.is_multiple_of(outputs) {
+        return Err(invalid(targets, format!("length {found}"), format!("{outputs} for each example")));
+    }
+    if given {
+        check_len(design, examples.design.len(), found / outputs * examples.features)?;
+        check_finite(design, &examples.design)?;
+    }
+    check_finite(targets, &examples.targets)?;
+    match examples.targets.iter().position(|t| *t < T::ZERO) {
+        Some(i) if loss == Loss::CrossEntropy => {
+            Err(invalid(targets, format!("{} at index {i}", examples.targets[i]), "0 or above, for a cross-entropy"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl<T: Scalar> Problem<T> for Mlp<T> {
+    type Workspace = Workspace<T>;
+    in_host_memory!(T);
+
+    fn workspace(&self) -> Workspace<T> {
+        let (model, parts) = (&self.model, self.parts());
+        let outer_rows = self.outer.targets.len() / model.outputs();
+        let point = |second| Point { data: parts.data(), pass: Pass::new(model, self.rows, second) };
+        Workspace {
+            scratch: point(false),
+            frozen: point(true),
+            u: vec![T::ZERO; self.outer_space.len()],
+            w: vec![T::ZERO; model.parameters()],
+            sweep: Sweep::new(model, self.rows),
+            change: parts.change(),
+            outer_pass: Pass::new(model, CHUNK.min(outer_rows), false),
+            outer_weights: vec![T::from_f64(1.0 / outer_rows as f64); CHUNK.min(outer_rows)],
+        }
+    }
+
+    fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
+        let point = &mut workspace.scratch;
+        let value = self.pass(u, w, point)?;
+        point.pass.gradient(&self.model, self.simd(), self.rows, self.inputs(&point.data), false, gradient);
+        Ok(value + self.add_penalties(u, w, &point.data, gradient))
+    }
+
+    fn outer(
+        &self,
+        workspace: &mut Workspace<T>,
+        _u: &Vec<T>,
+        w: &Vec<T>,
+        gradient_u: &mut Vec<T>,
+        gradient_w: &mut Vec<T>,
+    ) -> Result<f64> {
+        gradient_u.fill(T::ZERO);
+        let Workspace { outer_pass, outer_weights, .. } = workspace;
+        let (d, c) = (self.model.inputs(), self.model.outputs());
+        let mut value = 0.0;
+        let chunks = self.outer.design.chunks(CHUNK * d).zip(self.outer.targets.chunks(CHUNK * c));
+        for (i, (x, targets)) in chunks.enumerate() {
+            let rows = targets.len() / c;
+            let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
+            value += outer_pass.run(&self.model, self.simd(), w, x, batch);
+            outer_pass.gradient(&self.model, self.simd(), rows, x, i > 0, gradient_w);
+        }
+        Ok(value)
+    }
+
+    fn linearize(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
+        workspace.u.copy_from_slice(u);
+        workspace.w.copy_from_slice(w);
+        self.pass(u, w, &mut workspace.frozen).map(|_| ())
+    }
+
+    fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
+        self.sweep(workspace, v, Back::Full);
+        let Workspace { frozen, sweep, .. } = workspace;
+        let x = [self.inputs(&frozen.data), &[]];
+        sweep.output(&self.model, self.simd(), self.rows, x, &frozen.pass, Back::Full, out);
+        self.add_penalty_curvature(&frozen.data, v, out);
+        Ok(())
+    }
+
+    fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
+        let Workspace { frozen: Point { data, pass }, u, w, sweep, change, .. } = workspace;
+        let (model, simd, n) = (&self.model, self.simd(), self.rows);
+        if self.kind.sets_data() {
+            // Without inputs among the outer parameters, the way forward is enough.
+            let (x, batch, first) = (self.inputs(data), self.batch(data), &model.layers[0]);
+            sweep.images(model, simd, n, v, x, pass, self.kind.sets_inputs());
+            sweep.forward(model, simd, n, w, pass);
+            if self.kind.sets_inputs() {
+                sweep.turn(model.loss, batch, pass);
+                sweep.backward(model, simd, n, w, pass, Back::Full);
+                first.backward(simd, v, &pass.deltas[0], false, &mut change.x);
+                first.backward(simd, w, &sweep.rdelta[0], true, &mut change.x);
+            }
+            let Some(rz) = sweep.rz.last() else { return Ok(()) };
+            if self.kind.sets_targets() {
+                model.loss.target_vjp(batch, &pass.probabilities, rz, &mut change.t);
+            }
+            if self.kind.sets_weights() {
+                scores(pass, rz, model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
+            }
+        }
+        if !change.penalties.is_empty() {
+            let groups = self.kind.groups();
+            groups.dots(model, simd, w, v, |g, dot| change.penalties[g] = T::from_f64(dot));
+        }
+        let weight = self.kind.proximal_weight();
+        change.centre.iter_mut().zip(v).for_each(|(change, v)| *change = T::from_f64(-weight * v.to_f64()));
+        self.parts().pull_back(u, data, change, out);
+        Ok(())
+    }
+
+    fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
+        let Workspace { frozen: Point { data, pass }, u, w, sweep, change, .. } = workspace;
+        let (model, simd, n, c) = (&self.model, self.simd(), self.rows, self.model.outputs());
+        self.parts().push_forward(u, data, du, change);
+        if !self.kind.sets_data() {
+            out.fill(T::ZERO);
+            self.kind.groups().add_scaled(model, simd, &change.penalties, w, out);
+            let weight = self.kind.proximal_weight();
+            out.iter_mut().zip(&change.centre).for_each(|(out, du)| *out = T::from_f64(-weight * du.to_f64()));
+            return Ok(());
+        }
+        let (x, batch) = (self.inputs(data), self.batch(data));
+        if self.kind.sets_inputs() {
+            sweep.data_image(model, simd, w, &change.x);
+            sweep.forward(model, simd, n, w, pass);
+            sweep.turn(model.loss, batch, pass);
+        } else {
+            sweep.clear();
+        }
+        let (Some(rdelta), Some(delta)) = (sweep.rdelta.last_mut(), pass.deltas.last()) else { return Ok(()) };
+        if self.kind.sets_targets() {
+            model.loss.target_jvp(batch, &pass.probabilities, &change.t, rdelta);
+        }
+        let rows = rdelta.chunks_exact_mut(c).zip(delta.chunks_exact(c));
+        for ((rdelta, delta), change) in rows.zip(&change.log_weights) {
+            rdelta.iter_mut().zip(delta).for_each(|(rdelta, delta)| *rdelta += *change * *delta);
+        }
+        sweep.backward(model, simd, n, w, pass, Back::Data);
+        sweep.output(model, simd, n, [x, &change.x], pass, Back::Data, out);
+        Ok(())
+    }
+}
+
+/// ⟨δ_L, Rz_L⟩ for each example: the derivative of its own term of f along the direction.
+fn scores<T: Scalar>(pass: &Pass<T>, rz: &[T], outputs: usize, mut out: impl FnMut(usize, f64)) {
+    let Some(delta) = pass.deltas.last() else { return };
+    for (i, (delta, rz)) in delta.chunks_exact(outputs).zip(rz.chunks_exact(outputs)).enumerate() {
+        out(i, delta.iter().zip(rz).map(|(delta, rz)| delta.to_f64() * rz.to_f64()).sum());
+    }
+}
