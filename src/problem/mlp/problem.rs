@@ -121,6 +121,11 @@ impl<T: Scalar> Mlp<T> {
         &self.model
     }
 
+    /// The inner examples, as given.
+    pub fn inner_examples(&self) -> &Examples<T> {
+        &self.inner
+    }
+
     /// The outer examples.
     pub fn outer_examples(&self) -> &Examples<T> {
         &self.outer
@@ -198,8 +203,8 @@ impl<T: Scalar> Mlp<T> {
         sweep.backward(model, simd, n, w, pass, terms);
     }
 
-    /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite, for
-    /// both losses, where H need not be.
+    /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite
+    /// where no target is negative; H need not be.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &[T], out: &mut [T]) {
         self.sweep(workspace, v, Back::GaussNewton);
         let Workspace { frozen, sweep, .. } = workspace;
