@@ -3,7 +3,7 @@
 use super::loss::{Batch, Loss};
 use super::model::Model;
 use super::outer::{Change, Data, Outer, OuterParameters, check_l2};
-use super::passes::{Back, Pass, Sweep};
+use super::passes::{At, Back, Pass, Sweep};
 use crate::cpu::{self, Simd};
 use crate::error::{check_finite, check_len, invalid};
 use crate::problem::{Examples, Problem, Reduction};
@@ -158,6 +158,11 @@ impl<T: Scalar> Mlp<T> {
         Batch { outputs: self.model.outputs(), targets, weights: &data.weights }
     }
 
+    fn at<'a>(&'a self, w: &'a [T], point: &'a Point<T>) -> At<'a, T> {
+        let x = self.inputs(&point.data);
+        At { model: &self.model, simd: self.simd(), rows: self.rows, w, x, pass: &point.pass }
+    }
+
     /// The pass at (u, w); returns f without the penalties.
     fn pass(&self, u: &[T], w: &[T], point: &mut Point<T>) -> Result<f64> {
         let Point { data, pass } = point;
@@ -193,38 +198,34 @@ impl<T: Scalar> Mlp<T> {
         }
     }
 
-    /// The sweep of the direction v in w at the linearization, as far as `terms` says.
-    fn sweep(&self, workspace: &mut Workspace<T>, v: &[T], terms: Back) {
+    /// out ← the product with v, in w, at the linearization, with the terms given.
+    fn product(&self, workspace: &mut Workspace<T>, v: &[T], terms: Back, out: &mut [T]) {
         let Workspace { frozen, w, sweep, .. } = workspace;
-        let (model, simd, n, pass) = (&self.model, self.simd(), self.rows, &frozen.pass);
-        sweep.images(model, simd, n, v, self.inputs(&frozen.data), pass, terms == Back::Full);
-        sweep.forward(model, simd, n, w, pass);
-        sweep.turn(model.loss, self.batch(&frozen.data), pass);
-        sweep.backward(model, simd, n, w, pass, terms);
+        let at = self.at(w, frozen);
+        sweep.images(&at, v, terms == Back::Full);
+        sweep.forward(&at);
+        sweep.turn(&at, self.batch(&frozen.data));
+        sweep.backward(&at, terms);
+        sweep.output(&at, &[], terms, out);
+        self.add_penalty_curvature(&frozen.data, v, out);
     }
 
     /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite
     /// where no target is negative; H need not be.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &[T], out: &mut [T]) {
-        self.sweep(workspace, v, Back::GaussNewton);
-        let Workspace { frozen, sweep, .. } = workspace;
-        let x = [self.inputs(&frozen.data), &[]];
-        sweep.output(&self.model, self.simd(), self.rows, x, &frozen.pass, Back::GaussNewton, out);
-        self.add_penalty_curvature(&frozen.data, v, out);
+        self.product(workspace, v, Back::GaussNewton, out);
     }
 
     /// The number of hidden pre-activations of the inner examples at (u, w) with |z| ≤ distance: how many units could switch
     /// under a small step, so that a derivative through ReLUs says little there.
     pub fn near_kink(&self, workspace: &mut Workspace<T>, u: &[T], w: &[T], distance: f64) -> Result<usize> {
-        let Point { data, pass } = &mut workspace.scratch;
-        self.parts().set(u, data)?;
-        pass.run(&self.model, self.simd(), w, self.inputs(data), self.batch(data));
+        self.pass(u, w, &mut workspace.scratch)?;
+        let at = self.at(w, &workspace.scratch);
         let mut near = 0;
-        let x = self.inputs(data);
         let mut z = Vec::new();
         for (l, layer) in self.model.layers.iter().enumerate().take(self.model.layers.len() - 1) {
             z.resize(self.rows * layer.outputs, T::ZERO);
-            layer.forward(self.simd(), w, pass.inputs_of(l, x, self.rows * layer.inputs), &mut z);
+            layer.forward(self.simd(), w, at.inputs(l), &mut z);
             near += z.iter().filter(|z| z.to_f64().abs() <= distance).count();
         }
         Ok(near)
@@ -306,7 +307,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
         let point = &mut workspace.scratch;
         let value = self.pass(u, w, point)?;
-        point.pass.gradient(&self.model, self.simd(), self.rows, self.inputs(&point.data), false, gradient);
+        self.at(w, point).gradient(false, gradient);
         Ok(value + self.add_penalties(u, w, &point.data, gradient))
     }
 
@@ -327,7 +328,8 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             let rows = targets.len() / c;
             let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
             value += outer_pass.run(&self.model, self.simd(), w, x, batch);
-            outer_pass.gradient(&self.model, self.simd(), rows, x, i > 0, gradient_w);
+            let at = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
+            at.gradient(i > 0, gradient_w);
         }
         Ok(value)
     }
@@ -339,34 +341,31 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     }
 
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        self.sweep(workspace, v, Back::Full);
-        let Workspace { frozen, sweep, .. } = workspace;
-        let x = [self.inputs(&frozen.data), &[]];
-        sweep.output(&self.model, self.simd(), self.rows, x, &frozen.pass, Back::Full, out);
-        self.add_penalty_curvature(&frozen.data, v, out);
+        self.product(workspace, v, Back::Full, out);
         Ok(())
     }
 
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { frozen: Point { data, pass }, u, w, sweep, change, .. } = workspace;
-        let (model, simd, n) = (&self.model, self.simd(), self.rows);
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (model, simd, at) = (&self.model, self.simd(), self.at(w, frozen));
         if self.kind.sets_data() {
             // Without inputs among the outer parameters, the way forward is enough.
-            let (x, batch, first) = (self.inputs(data), self.batch(data), &model.layers[0]);
-            sweep.images(model, simd, n, v, x, pass, self.kind.sets_inputs());
-            sweep.forward(model, simd, n, w, pass);
+            let batch = self.batch(&frozen.data);
+            sweep.images(&at, v, self.kind.sets_inputs());
+            sweep.forward(&at);
             if self.kind.sets_inputs() {
-                sweep.turn(model.loss, batch, pass);
-                sweep.backward(model, simd, n, w, pass, Back::Full);
-                first.backward(simd, v, &pass.deltas[0], false, &mut change.x);
+                sweep.turn(&at, batch);
+                sweep.backward(&at, Back::Full);
+                let first = &model.layers[0];
+                first.backward(simd, v, &at.pass.deltas[0], false, &mut change.x);
                 first.backward(simd, w, &sweep.rdelta[0], true, &mut change.x);
             }
             let Some(rz) = sweep.rz.last() else { return Ok(()) };
             if self.kind.sets_targets() {
-                model.loss.target_vjp(batch, &pass.probabilities, rz, &mut change.t);
+                model.loss.target_vjp(batch, &at.pass.probabilities, rz, &mut change.t);
             }
             if self.kind.sets_weights() {
-                scores(pass, rz, model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
+                scores(at.pass, rz, model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
             }
         }
         if !change.penalties.is_empty() {
@@ -375,39 +374,39 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         }
         let weight = self.kind.proximal_weight();
         change.centre.iter_mut().zip(v).for_each(|(change, v)| *change = T::from_f64(-weight * v.to_f64()));
-        self.parts().pull_back(u, data, change, out);
+        self.parts().pull_back(u, &frozen.data, change, out);
         Ok(())
     }
 
     fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { frozen: Point { data, pass }, u, w, sweep, change, .. } = workspace;
-        let (model, simd, n, c) = (&self.model, self.simd(), self.rows, self.model.outputs());
-        self.parts().push_forward(u, data, du, change);
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (model, at) = (&self.model, self.at(w, frozen));
+        self.parts().push_forward(u, &frozen.data, du, change);
         if !self.kind.sets_data() {
             out.fill(T::ZERO);
-            self.kind.groups().add_scaled(model, simd, &change.penalties, w, out);
+            self.kind.groups().add_scaled(model, self.simd(), &change.penalties, w, out);
             let weight = self.kind.proximal_weight();
             out.iter_mut().zip(&change.centre).for_each(|(out, du)| *out = T::from_f64(-weight * du.to_f64()));
             return Ok(());
         }
-        let (x, batch) = (self.inputs(data), self.batch(data));
+        let batch = self.batch(&frozen.data);
         if self.kind.sets_inputs() {
-            sweep.data_image(model, simd, w, &change.x);
-            sweep.forward(model, simd, n, w, pass);
-            sweep.turn(model.loss, batch, pass);
+            sweep.data_image(&at, &change.x);
+            sweep.forward(&at);
+            sweep.turn(&at, batch);
         } else {
             sweep.clear();
         }
-        let (Some(rdelta), Some(delta)) = (sweep.rdelta.last_mut(), pass.deltas.last()) else { return Ok(()) };
+        let (Some(rdelta), Some(delta)) = (sweep.rdelta.last_mut(), at.pass.deltas.last()) else { return Ok(()) };
         if self.kind.sets_targets() {
-            model.loss.target_jvp(batch, &pass.probabilities, &change.t, rdelta);
+            model.loss.target_jvp(batch, &at.pass.probabilities, &change.t, rdelta);
         }
-        let rows = rdelta.chunks_exact_mut(c).zip(delta.chunks_exact(c));
+        let rows = rdelta.chunks_exact_mut(model.outputs()).zip(delta.chunks_exact(model.outputs()));
         for ((rdelta, delta), change) in rows.zip(&change.log_weights) {
             rdelta.iter_mut().zip(delta).for_each(|(rdelta, delta)| *rdelta += *change * *delta);
         }
-        sweep.backward(model, simd, n, w, pass, Back::Data);
-        sweep.output(model, simd, n, [x, &change.x], pass, Back::Data, out);
+        sweep.backward(&at, Back::Data);
+        sweep.output(&at, &change.x, Back::Data, out);
         Ok(())
     }
 }
