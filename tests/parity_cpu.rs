@@ -190,8 +190,8 @@ fn activations_and_their_derivatives() {
         // Φ by the trapezoidal rule, which is exact to rounding for a density.
         Gelu => {
             let h = 1.0 / 64.0;
-            let sum: f64 = (0..640).map(|i| (-0.5 * (z - (i as f64 + 0.5) * h).powi(2)).exp()).sum::<f64>() * h;
-            // ∫ from z − 10 to z, midpoints: the end at z is corrected by the first Euler-Maclaurin term.
+            let sum: f64 = (0..1280).map(|i| (-0.5 * (z - (i as f64 + 0.5) * h).powi(2)).exp()).sum::<f64>() * h;
+            // ∫ from z − 20 to z, midpoints: the end at z is corrected by the first Euler-Maclaurin term.
             z * (sum - h * h / 24.0 * z * (-0.5 * z * z).exp()) / (2.0 * std::f64::consts::PI).sqrt()
         }
         Silu => z / (1.0 + (-z).exp()),
