@@ -20,8 +20,6 @@ pub(super) trait Lanes<T: Scalar>: Copy {
     unsafe fn store_first(self, to: *mut T, count: usize);
     /// self · a + b.
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
-    unsafe fn add(self, other: Self) -> Self;
-    unsafe fn mul(self, other: Self) -> Self;
     /// The sum of all lanes, in an order of its own.
     unsafe fn sum(self) -> T;
 }
@@ -71,16 +69,6 @@ impl<T: Scalar> Lanes<T> for Portable<T> {
     #[inline(always)]
     unsafe fn mul_add(self, a: Self, b: Self) -> Self {
         Portable(std::array::from_fn(|i| self.0[i] * a.0[i] + b.0[i]))
-    }
-
-    #[inline(always)]
-    unsafe fn add(self, other: Self) -> Self {
-        Portable(std::array::from_fn(|i| self.0[i] + other.0[i]))
-    }
-
-    #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
-        Portable(std::array::from_fn(|i| self.0[i] * other.0[i]))
     }
 
     #[inline(always)]
@@ -190,28 +178,6 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            unsafe {
-                if single::<T>() {
-                    Self::of(_mm512_add_ps(self.0, other.0))
-                } else {
-                    Self::of_d(_mm512_add_pd(self.d(), other.d()))
-                }
-            }
-        }
-
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            unsafe {
-                if single::<T>() {
-                    Self::of(_mm512_mul_ps(self.0, other.0))
-                } else {
-                    Self::of_d(_mm512_mul_pd(self.d(), other.d()))
-                }
-            }
-        }
-
-        #[inline(always)]
         unsafe fn sum(self) -> T {
             unsafe {
                 if single::<T>() {
@@ -311,28 +277,6 @@ mod x86 {
                     Self::of(_mm256_fmadd_ps(self.0, a.0, b.0))
                 } else {
                     Self::of_d(_mm256_fmadd_pd(self.d(), a.d(), b.d()))
-                }
-            }
-        }
-
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            unsafe {
-                if single::<T>() {
-                    Self::of(_mm256_add_ps(self.0, other.0))
-                } else {
-                    Self::of_d(_mm256_add_pd(self.d(), other.d()))
-                }
-            }
-        }
-
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            unsafe {
-                if single::<T>() {
-                    Self::of(_mm256_mul_ps(self.0, other.0))
-                } else {
-                    Self::of_d(_mm256_mul_pd(self.d(), other.d()))
                 }
             }
         }

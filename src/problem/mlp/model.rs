@@ -187,8 +187,22 @@ impl Layer {
         }
     }
 
+    /// The layer's part of out ← [Rδᵀ a + δᵀ Ra, Rδᵀ 1], without the second term if Ra is empty.
+    pub fn output<T: Scalar>(&self, simd: cpu::Simd, [rdelta, a]: [&[T]; 2], [delta, ra]: [&[T]; 2], out: &mut [T]) {
+        self.gradient(simd, rdelta, a, false, out);
+        if !ra.is_empty() {
+            self.outer_product(simd, delta, ra, true, out);
+        }
+    }
+
+    /// The same layer where w begins at `start`.
+    pub fn shifted(&self, start: usize) -> Layer {
+        let shift = |range: &Range<usize>| range.start - start..range.end - start;
+        Layer { weights: shift(&self.weights), biases: shift(&self.biases), ..*self }
+    }
+
     /// The layer's weights' part of out ← (out +) Dᵀ A.
-    pub fn outer_product<T: Scalar>(&self, simd: cpu::Simd, delta: &[T], a: &[T], add: bool, out: &mut [T]) {
+    fn outer_product<T: Scalar>(&self, simd: cpu::Simd, delta: &[T], a: &[T], add: bool, out: &mut [T]) {
         let rows = delta.len() / self.outputs;
         let shape = [self.outputs, self.inputs, rows];
         cpu::gemm(simd, cpu::Form::Atb, shape, delta, a, add, &mut out[self.weights.clone()]);

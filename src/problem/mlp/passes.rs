@@ -131,7 +131,7 @@ impl<'a, T> At<'a, T> {
     }
 
     /// δ_{l+1}.
-    fn deltas(&self, l: usize) -> &'a [T] {
+    pub fn deltas(&self, l: usize) -> &'a [T] {
         &self.pass.deltas[l][..self.rows * self.model.layers[l].outputs]
     }
 
@@ -152,11 +152,11 @@ pub(super) struct Sweep<T> {
     /// Y_l, then Rz_l, l = 1 to L.
     pub rz: Vec<Vec<T>>,
     /// Ra_1 to Ra_{L-1}.
-    ra: Vec<Vec<T>>,
+    pub ra: Vec<Vec<T>>,
     /// Rδ_1 to Rδ_L.
     pub rdelta: Vec<Vec<T>>,
     /// Z_2 to Z_L, then with Rδ_l W_l added.
-    back: Vec<Vec<T>>,
+    pub back: Vec<Vec<T>>,
 }
 
 /// Which terms the way back of a sweep has.
@@ -250,11 +250,10 @@ impl<T: Scalar> Sweep<T> {
     /// Gauss-Newton.
     pub fn output(&self, at: &At<'_, T>, dx: &[T], terms: Back, out: &mut [T]) {
         for (l, layer) in at.model.layers.iter().enumerate() {
-            layer.gradient(at.simd, &self.rdelta[l][..at.rows * layer.outputs], at.inputs(l), false, out);
+            let rdelta = &self.rdelta[l][..at.rows * layer.outputs];
             let ra = if l == 0 { dx } else { &self.ra[l - 1][..at.rows * layer.inputs] };
-            if terms != Back::GaussNewton && !ra.is_empty() {
-                layer.outer_product(at.simd, at.deltas(l), ra, true, out);
-            }
+            let ra = if terms == Back::GaussNewton { &[] } else { ra };
+            layer.output(at.simd, [rdelta, at.inputs(l)], [at.deltas(l), ra], out);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The problem: model, outer parameters and data put together.
 
+use super::factored::Factored;
 use super::loss::{Batch, Loss};
 use super::model::Model;
-use super::outer::{Change, Data, Outer, OuterParameters, check_l2};
+use super::outer::{Change, Data, Groups, Outer, OuterParameters, check_l2};
 use super::passes::{At, Back, Pass, Sweep};
 use crate::cpu::{self, Simd};
 use crate::error::{check_finite, check_len, invalid};
-use crate::problem::{Examples, Problem, Reduction};
-use crate::solve::Flat;
+use crate::problem::{self, Examples, Problem, Reduction};
+use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
@@ -63,6 +64,19 @@ pub struct Workspace<T> {
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Vec<T>,
+    series: Option<Series<T>>,
+}
+
+/// Scratch of a Neumann series on factored vectors.
+#[derive(Debug)]
+struct Series<T> {
+    space: Factored<T>,
+    /// c of each layer.
+    penalties: Vec<f64>,
+    b: Vec<f64>,
+    q: Vec<f64>,
+    product: Vec<T>,
+    scratch: solve::Workspace<T, Vec<f64>>,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -210,6 +224,50 @@ impl<T: Scalar> Mlp<T> {
         self.add_penalty_curvature(&frozen.data, v, out);
     }
 
+    /// Scratch of the factored series, where some layer gains by it and penalties allow it.
+    fn series(&self) -> Option<Series<T>> {
+        if self.kind.groups() == Groups::PerParameter {
+            return None;
+        }
+        let space = Factored::plan(&self.model, self.simd(), self.rows)?;
+        let [b, q] = [(); 2].map(|()| space.zeros());
+        let product = vec![T::ZERO; self.model.parameters()];
+        let penalties = vec![0.0; self.model.layers.len()];
+        Some(Series { space, penalties, b, q, product, scratch: solve::Workspace::new() })
+    }
+
+    /// q ← the Neumann series, term by term on factored vectors.
+    fn solve_factored(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &Vec<T>,
+        q: &mut Vec<T>,
+        series: &mut Series<T>,
+    ) -> Result<Report> {
+        let Workspace { frozen, w, sweep, .. } = workspace;
+        let (at, batch) = (self.at(w, frozen), self.batch(&frozen.data));
+        let proximal = self.kind.proximal_weight();
+        for (l, penalty) in series.penalties.iter_mut().enumerate() {
+            let c = &frozen.data.penalties;
+            *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
+        }
+        series.space.set(&at, b);
+        series.b.copy_from_slice(series.space.base());
+        let mut product = FactoredProduct { space: &mut series.space, at, batch, sweep, penalties: &series.penalties };
+        // The residual comes from a product of the plain kind.
+        let unverified = Solve { verify: false, ..*solve };
+        let mut report = solve::solve(&mut product, &unverified, &series.b, &mut series.q, &mut series.scratch)?;
+        series.space.form(&at, b, &series.q, q);
+        if solve.verify {
+            self.hvp(workspace, q, &mut series.product)?;
+            self.inner_space.axpy(-T::ONE, b, &mut series.product);
+            let residual = cpu::norm(self.simd(), &series.product);
+            report.residual = Some(if report.rhs_norm == 0.0 { 0.0 } else { residual / report.rhs_norm });
+        }
+        Ok(report)
+    }
+
     /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite
     /// where no target is negative; H need not be.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &[T], out: &mut [T]) {
@@ -259,6 +317,28 @@ impl<T: Scalar> Mlp<T> {
     }
 }
 
+/// H on factored vectors, at a linearization.
+struct FactoredProduct<'a, T: Scalar> {
+    space: &'a mut Factored<T>,
+    at: At<'a, T>,
+    batch: Batch<'a, T>,
+    sweep: &'a mut Sweep<T>,
+    penalties: &'a [f64],
+}
+
+impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
+    type Space = Factored<T>;
+
+    fn space(&self) -> &Factored<T> {
+        self.space
+    }
+
+    fn apply(&mut self, v: &Vec<f64>, out: &mut Vec<f64>) -> Result<()> {
+        self.space.apply(&self.at, self.batch, self.sweep, self.penalties, v, out);
+        Ok(())
+    }
+}
+
 /// Checks shapes and values; a design that is not `given` is not looked at.
 fn check_examples<T: Scalar>(
     examples: &Examples<T>,
@@ -301,6 +381,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             change: parts.change(),
             outer_pass: Pass::new(model, CHUNK.min(outer_rows), false),
             outer_weights: vec![T::from_f64(1.0 / outer_rows as f64); CHUNK.min(outer_rows)],
+            series: self.series(),
         }
     }
 
@@ -343,6 +424,30 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
         self.product(workspace, v, Back::Full, out);
         Ok(())
+    }
+
+    /// As [`Problem::solve`], but a Neumann series of two products or more runs on factored vectors where that is cheaper:
+    /// by the sizes alone, and equal to the plain series to rounding.
+    fn solve(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &Vec<T>,
+        q: &mut Vec<T>,
+        scratch: &mut problem::SolveWorkspace<T, Self>,
+    ) -> Result<Report> {
+        let long = matches!(solve.inverse, Inverse::Neumann { terms: 2.., .. });
+        match workspace.series.take() {
+            Some(mut series) if long => {
+                let report = self.solve_factored(workspace, solve, b, q, &mut series);
+                workspace.series = Some(series);
+                report
+            }
+            series => {
+                workspace.series = series;
+                solve::solve(&mut problem::Hessian::new(self, workspace), solve, b, q, scratch)
+            }
+        }
     }
 
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
