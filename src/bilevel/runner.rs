@@ -1,6 +1,7 @@
 //! The loop.
 
-use super::inner::solve_inner;
+use super::inner::{descend_by_batches, solve_inner};
+use super::sampler::Sampler;
 use super::settings::{InnerSolve, Settings, Start, with_tolerance};
 use super::trace::{Outcome, RunEnding, TraceRow};
 use crate::error::invalid;
@@ -50,6 +51,7 @@ pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
     pub(super) solved: bool,
     pub(super) largest_inner: f64,
     pub(super) first_outer: Option<f64>,
+    pub(super) sampler: Option<Sampler>,
     pub(super) outcome: Outcome,
 }
 
@@ -79,7 +81,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds.
+    /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds; as
+    /// [`Sampler::new`] for batches.
     pub fn new(problem: R, settings: Settings, u: &[T], w: &[T]) -> Result<Self> {
         let mut runner = Runner::at_zero(problem, settings)?;
         let (outer, points) = (runner.problem.outer_space(), runner.problem.inner_space());
@@ -102,6 +105,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     pub(super) fn at_zero(problem: R, settings: Settings) -> Result<Self> {
         settings.validate()?;
         let inner_rule = settings.inner.rule();
+        let sampler = settings.batch.map(|batch| Sampler::new(problem.examples(), batch)).transpose()?;
         let new_u = || State::new(&settings.outer, problem.outer_space());
         let new_w = || State::new(&inner_rule, problem.inner_space());
         let [start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
@@ -120,6 +124,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             solved: false,
             largest_inner: 0.0,
             first_outer: None,
+            sampler,
             outcome: Outcome {
                 ending: RunEnding::StepLimit,
                 steps: 0,
@@ -376,7 +381,12 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
         let at = &mut self.workspace.problem;
         let (w, gradient, largest) = (&mut self.ahead, &mut self.scratch, &mut self.largest_inner);
-        let made = solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?;
+        let made = match (&inner, &mut self.sampler) {
+            (InnerSolve::Optimizer { rule, steps, .. }, Some(sampler)) => {
+                descend_by_batches(&*self.problem, (rule, *steps), sampler, at, &self.u.x, w, gradient)?
+            }
+            _ => solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?,
+        };
         self.outcome.inner_steps += made.unwrap_or(0);
         Ok(made.is_some())
     }

@@ -5,10 +5,12 @@
 #![doc = include_str!("estimators.md")]
 
 mod implicit;
+mod influence;
 mod response;
 mod unrolled;
 
 pub(crate) use implicit::OVERFLOW;
+pub use influence::influence;
 pub use response::{response_jvp, response_vjp};
 pub(crate) use unrolled::DIVERGED;
 pub use unrolled::{Mode, Unrolled};
