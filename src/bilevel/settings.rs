@@ -216,7 +216,9 @@ impl Settings {
             return no("an unrolled estimator differentiates steps with all examples; take an implicit one");
         }
         if self.schedule.is_some() {
-            return no("a schedule sets an inner tolerance, which a batch's gradient cannot tell; leave the schedule out");
+            return no(
+                "a schedule sets an inner tolerance, which a batch's gradient cannot tell; leave the schedule out",
+            );
         }
         match self.inner {
             InnerSolve::Fixpoint => no("the closed form takes all examples; set inner to an optimizer"),
