@@ -6,6 +6,7 @@
 
 mod implicit;
 mod influence;
+mod memory;
 mod response;
 mod unrolled;
 
@@ -61,6 +62,7 @@ pub struct Evaluation {
 }
 
 /// Scratch and results of [`evaluate`] for one problem; grows at the first call and is reused without allocation.
+/// [`Workspace::reserve`] makes it grow before that.
 pub struct Workspace<T: Scalar, P: Problem<T>> {
     pub(crate) problem: P::Workspace,
     solve: SolveWorkspace<T, P>,

@@ -1,9 +1,9 @@
 //! Least squares with its targets, its L2 penalties or the weights of its examples as outer parameters.
 
-use super::Problem;
 use super::examples::{Examples, Reduction, check, check_batch};
 use super::penalty::{self, L2, Penalty, Source};
 use super::quadratic::cached;
+use super::{Problem, heap_of};
 use crate::error::{check_finite, check_len, check_nonnegative};
 use crate::solve::{Filter, Flat, Space, Spectrum, default_cutoff};
 use crate::{Result, Scalar, cpu};
@@ -244,6 +244,24 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
         }
     }
 
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace {
+            inner_rows,
+            outer_rows,
+            penalty,
+            slopes,
+            weights,
+            residuals,
+            point,
+            targets,
+            gradient,
+            step,
+            wide,
+        } = workspace;
+        heap_of(&[inner_rows, outer_rows, penalty, slopes, weights, residuals, point, targets, gradient, step])
+            + heap_of(&[wide])
+    }
+
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
         self.set(u, workspace)?;
         let simd = self.inner_space.simd();
@@ -426,5 +444,15 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
 
     fn spectrum<'a>(&'a self, workspace: &'a mut Workspace<T>, own: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {
         Ok((self.spectrum_at(workspace, own)?, 0))
+    }
+
+    fn prepare_spectrum(&self, _: &Workspace<T>, own: &mut Spectrum) -> Result<()> {
+        if matches!(self.kind, Kind::Targets | Kind::ScalarL2) {
+            self.gram_spectrum()?;
+        }
+        if self.kind != Kind::Targets {
+            own.reserve(self.inner.features);
+        }
+        Ok(())
     }
 }

@@ -100,6 +100,11 @@ pub trait Problem<T: Scalar>: Sized {
     /// A new workspace. The only place where memory is allocated.
     fn workspace(&self) -> Self::Workspace;
 
+    /// The bytes that a workspace has on the heap; 0 for problems that do not tell.
+    fn workspace_bytes(&self, _workspace: &Self::Workspace) -> usize {
+        0
+    }
+
     /// Returns f(u, w); gradient ← ∇_w f.
     fn inner(
         &self,
@@ -252,6 +257,18 @@ pub trait Problem<T: Scalar>: Sized {
         let products = own.decompose(&mut Hessian::new(self, workspace))?;
         Ok((own, products))
     }
+
+    /// Makes room in `own` for what [`Problem::spectrum`] will keep there. Problems that keep their decomposition themselves, whatever
+    /// (u, w), make it here.
+    fn prepare_spectrum(&self, workspace: &Self::Workspace, own: &mut Spectrum) -> Result<()> {
+        own.reserve(self.vectors(workspace).len());
+        Ok(())
+    }
+}
+
+/// The memory of a workspace's lists.
+fn heap_of<T>(lists: &[&Vec<T>]) -> usize {
+    lists.iter().map(|list| solve::heap(list)).sum()
 }
 
 /// The Hessian of a problem's inner objective at its linearization, as an operator.

@@ -17,10 +17,10 @@
 //! parameter would double each handle of a foreign interface. Squared error has a problem of its own,
 //! [`LeastSquares`](super::LeastSquares), for its closed forms.
 
-use super::Problem;
 use super::examples::{Examples, Reduction, check, check_batch};
 use super::loss::{Loss, dot};
 use super::penalty::{self, L2, Penalty, Source};
+use super::{Problem, heap_of};
 use crate::error::{check_len, check_nonnegative};
 use crate::solve::Flat;
 use crate::{Result, Scalar, cpu};
@@ -189,6 +189,11 @@ impl<T: Scalar> Problem<T> for Regression<T> {
             residuals: zeros(if self.weighs_examples() { logits } else { 0 }),
             point: zeros(n),
         }
+    }
+
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { inner_rows, outer_rows, weights, penalty, slopes, curvature, residuals, point } = workspace;
+        heap_of(&[inner_rows, outer_rows, weights, penalty, slopes, curvature, residuals, point])
     }
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
