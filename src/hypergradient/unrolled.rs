@@ -342,6 +342,7 @@ fn forward<T: Scalar, P: Problem<T>>(
     let rule = &unrolled.rule;
     let skipped = unrolled.steps - unrolled.differentiated();
     let count = outer.len();
+    workspace.host.reserve_exact(count.saturating_sub(workspace.host.len()));
     workspace.host.resize(count, T::ZERO);
     for tangent in &mut run.tangents {
         points.scale(T::ZERO, &mut run.differential);

@@ -447,8 +447,10 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
     }
 
     fn prepare_spectrum(&self, _: &Workspace<T>, own: &mut Spectrum) -> Result<()> {
-        if matches!(self.kind, Kind::Targets | Kind::ScalarL2) {
-            self.gram_spectrum()?;
+        match self.kind {
+            Kind::Targets | Kind::ScalarL2 => _ = self.gram_spectrum()?,
+            Kind::L2 => _ = self.wide_gram(),
+            Kind::ExampleWeights => {}
         }
         if self.kind != Kind::Targets {
             own.reserve(self.inner.features);

@@ -49,6 +49,7 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
 ) -> Result<()> {
     let restart = restart.min(op.space().len());
     workspace.reserve(op.space(), restart + 2);
+    workspace.gmres.reserve(restart);
     let norm = op.space().norm(&workspace.vectors[0]);
     let target = tolerance.max(4.0 * T::EPSILON) * norm;
     op.space().scale(T::ZERO, q);

@@ -73,12 +73,17 @@ impl<T: Scalar, V> Workspace<T, V> {
             self.gmres.reserve(cycle);
         }
         if dense {
-            self.host.reserve_exact(n.saturating_sub(self.host.len()));
-            self.host_out.reserve_exact(n.saturating_sub(self.host_out.len()));
-            self.scratch.reserve_exact((2 * n).saturating_sub(self.scratch.len()));
+            self.reserve_host(n);
             spectrum(&mut self.spectrum)?;
         }
         Ok(())
+    }
+
+    /// Room for what a dense solve does in host memory.
+    pub(super) fn reserve_host(&mut self, n: usize) {
+        self.host.reserve_exact(n.saturating_sub(self.host.len()));
+        self.host_out.reserve_exact(n.saturating_sub(self.host_out.len()));
+        self.scratch.reserve_exact((2 * n).saturating_sub(self.scratch.len()));
     }
 
     /// The memory in use.

@@ -285,6 +285,7 @@ fn dense<T: Scalar, O: Operator<T> + ?Sized>(
     report: &mut Report,
 ) -> Result<()> {
     let n = op.space().len();
+    workspace.reserve_host(n);
     workspace.host.resize(n, T::ZERO);
     workspace.host_out.resize(n, T::ZERO);
     op.space().store(&workspace.vectors[0], &mut workspace.host)?;
