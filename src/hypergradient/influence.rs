@@ -6,13 +6,13 @@ use crate::problem::{PointOf, Problem};
 use crate::solve::{Points, Solve};
 use crate::{Result, Scalar};
 
-/// out[i] ← −⟨∇_w fᵢ, q⟩ with q = r(H) ∂F/∂w: the derivative of F(w*) by εᵢ in f + Σᵢ εᵢ fᵢ, for all inner examples i from one
+/// outᵢ ← −⟨∇_w fᵢ, q⟩ with q = r(H) ∂F/∂w: the derivative of F(w*) by εᵢ in f + Σᵢ εᵢ fᵢ, for all inner examples i from one
 /// solve (Koh and Liang, 2017, equation 2).
 ///
 /// fᵢ is the term of example i as it stands in f, with its weight and the 1/n of a mean
-/// ([`Problem::example_scores`]). An example above 0 raises the outer loss. To remove it is εᵢ = −1: F changes by about −out[i],
+/// ([`Problem::example_scores`]). An example above 0 raises the outer loss. To remove it is εᵢ = −1: F changes by about −outᵢ,
 /// to first order, while the others keep their 1/n; a new mean over n − 1 also makes the penalty weigh (n − 1)/n of what it did
-/// relative to the data. The paper adds ε ℓᵢ to a mean: for that multiply out[i] by n (and divide by a weight of its own).
+/// relative to the data. The paper adds ε ℓᵢ to a mean: for that multiply outᵢ by n (and divide by a weight of its own).
 ///
 /// All else is as after [`evaluate`](super::evaluate) with the same solve: the hypergradient and q are in the workspace. w should
 /// solve the inner problem at u.

@@ -170,10 +170,10 @@ pub trait Problem<T: Scalar>: Sized {
         0
     }
 
-    /// scores[i] ← ⟨∇_w fᵢ, v⟩ at the linearization, for each of the [`Problem::examples`].
+    /// scoresᵢ ← ⟨∇_w fᵢ, v⟩ at the linearization, for each of the [`Problem::examples`].
     ///
     /// fᵢ is the term of inner example i as it stands in f: with the example's weight and the 1/n of a mean, and without the
-    /// penalty R, so that Σᵢ scores[i] = ⟨∇_w f − ∇_w R, v⟩. See [`influence`](crate::hypergradient::influence).
+    /// penalty R, so that Σᵢ scoresᵢ = ⟨∇_w f − ∇_w R, v⟩. See [`influence`](crate::hypergradient::influence).
     fn example_scores(
         &self,
         _workspace: &mut Self::Workspace,
