@@ -12,6 +12,8 @@ use blo::{Error, Estimator, Inverse, Rule, Scalar};
 use common::{RandomQuadratic, Rng, cast, distance, norm, widen};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const EXACT: Inverse = Inverse::MinNorm { cutoff: None, by: Spectral::LANCZOS };
 
@@ -399,6 +401,58 @@ fn a_resumed_run_has_the_same_bits() {
         );
     }
     std::fs::remove_file(path).unwrap();
+}
+
+fn adam_with_batches(problem: &LeastSquares<f64>) -> Runner<f64, &LeastSquares<f64>> {
+    let mut settings = settings(Start::Warm, 4, 0.05, 7);
+    settings.inner = InnerSolve::Optimizer { rule: Rule::adam(0.02), steps: 4, tolerance: 0.0 };
+    Runner::new(problem, settings, &[1.0], &[0.0; 5]).unwrap()
+}
+
+/// The process that is killed: this test binary again, told so by an environment variable; does nothing otherwise.
+#[test]
+fn child_process() {
+    let Ok(path) = std::env::var("BLO_TEST_BATCHES") else { return };
+    let problem = line(0.5);
+    let mut runner = match Path::new(&path).exists() {
+        true => Runner::resume(&problem, &path).unwrap(),
+        false => adam_with_batches(&problem),
+    };
+    // Far more than it lives to make.
+    for _ in 0..200_000 {
+        runner.outer_step().unwrap();
+        runner.save(&path).unwrap();
+    }
+}
+
+#[test]
+fn killed_at_random_moments() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("killed-batches-{}.blo", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let (problem, mut rng, mut kills) = (line(0.5), Rng(8), 0);
+    let steps = || if path.exists() { Runner::resume(&problem, &path).unwrap().steps() } else { 0 };
+    while kills < 20 || steps() < 20 {
+        assert!(kills < 2000, "the children make no steps");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_process"])
+            .env("BLO_TEST_BATCHES", &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(4_000 + rng.next() % 12_000));
+        assert!(child.try_wait().unwrap().is_none(), "the child ended before it was killed: did it fail?");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    let resumed = Runner::resume(&problem, &path).unwrap();
+    let mut whole = adam_with_batches(&problem);
+    for _ in 0..resumed.steps() {
+        whole.outer_step().unwrap();
+    }
+    assert_eq!(bits(&resumed), bits(&whole), "after {} steps", resumed.steps());
+    let _ = std::fs::remove_file(path);
 }
 
 /// The sampler is what a file ends with: four words of random state, the order, the position, and the checksum.
