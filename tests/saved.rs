@@ -230,7 +230,7 @@ fn the_reason_is_told() {
     let runner = new(&problem, 3);
     runner.save(&path).unwrap();
     let whole = std::fs::read(&path).unwrap();
-    for (version, text) in [(0_u32, "found version 0, expected 1"), (2, "saved by a newer blo")] {
+    for (version, text) in [(1_u32, "found version 1, expected 2"), (3, "saved by a newer blo")] {
         let mut bytes = whole.clone();
         bytes[8..12].copy_from_slice(&version.to_le_bytes());
         std::fs::write(&path, &bytes).unwrap();

@@ -152,7 +152,7 @@ macro_rules! encode_struct {
 
 mod settings {
     use super::{Encode, Reader};
-    use crate::bilevel::{InnerSolve, Outcome, RunEnding, Settings, Start, ToleranceSchedule};
+    use crate::bilevel::{Batch, InnerSolve, Outcome, RunEnding, Settings, Start, ToleranceSchedule};
     use crate::hypergradient::{Estimator, Mode, Unrolled};
     use crate::optimize::Rule;
     use crate::solve::{Inverse, OnGrowth, Solve, Spectral, Step};
@@ -171,6 +171,7 @@ mod settings {
         7 => CgTwice { tolerance, max_products }, 8 => Gmres { restart, tolerance, max_products } });
     encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged });
     encode_struct!(ToleranceSchedule { first, factor, last });
+    encode_struct!(Batch { size, seed });
     encode_struct!(Solve { inverse, verify });
     encode_struct!(Unrolled { rule, steps, last, mode });
     encode_struct!(Settings {
@@ -184,6 +185,7 @@ mod settings {
         schedule,
         keep_best,
         bounds,
+        batch,
         distances
     });
     encode_struct!(Outcome {

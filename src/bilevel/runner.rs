@@ -1,13 +1,14 @@
 //! The loop.
 
-use super::inner::solve_inner;
+use super::inner::{descend_by_batches, solve_inner};
+use super::sampler::Sampler;
 use super::settings::{InnerSolve, Settings, Start, with_tolerance};
 use super::trace::{Outcome, RunEnding, TraceRow};
 use crate::error::invalid;
 use crate::hypergradient::{self, Estimator, Evaluation};
 use crate::optimize::State;
 use crate::problem::{PointOf, Problem};
-use crate::solve::{Ending, Points, Space};
+use crate::solve::{Ending, Points, Space, heap};
 use crate::{Error, Result, Scalar};
 use std::ops::{ControlFlow, Deref};
 
@@ -44,12 +45,14 @@ pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
     scratch: PointOf<T, R::Target>,
     min_norm: PointOf<T, R::Target>,
     scratch_u: State<PointOf<T, R::Target>>,
+    /// With an infinite loss until there is one.
     pub(super) best: Option<Best<PointOf<T, R::Target>>>,
     workspace: hypergradient::Workspace<T, R::Target>,
     /// Whether `w` already solves the inner problem at `u`, so that a look-ahead would not move.
     pub(super) solved: bool,
     pub(super) largest_inner: f64,
     pub(super) first_outer: Option<f64>,
+    pub(super) sampler: Option<Sampler>,
     pub(super) outcome: Outcome,
 }
 
@@ -79,7 +82,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds.
+    /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds; as
+    /// [`Sampler::new`] for batches.
     pub fn new(problem: R, settings: Settings, u: &[T], w: &[T]) -> Result<Self> {
         let mut runner = Runner::at_zero(problem, settings)?;
         let (outer, points) = (runner.problem.outer_space(), runner.problem.inner_space());
@@ -102,6 +106,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     pub(super) fn at_zero(problem: R, settings: Settings) -> Result<Self> {
         settings.validate()?;
         let inner_rule = settings.inner.rule();
+        let sampler = settings.batch.map(|batch| Sampler::new(problem.examples(), batch)).transpose()?;
         let new_u = || State::new(&settings.outer, problem.outer_space());
         let new_w = || State::new(&inner_rule, problem.inner_space());
         let [start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
@@ -114,12 +119,18 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             start,
             scratch,
             min_norm,
-            best: None,
+            best: settings.keep_best.then(|| Best {
+                outer_loss: f64::INFINITY,
+                step: 0,
+                u: problem.outer_space().zeros(),
+                w: problem.inner_space().zeros(),
+            }),
             problem,
             settings,
             solved: false,
             largest_inner: 0.0,
             first_outer: None,
+            sampler,
             outcome: Outcome {
                 ending: RunEnding::StepLimit,
                 steps: 0,
@@ -151,7 +162,46 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     /// The best evaluation so far, if [`Settings::keep_best`] is set.
     pub fn best(&self) -> Option<&Best<PointOf<T, R::Target>>> {
-        self.best.as_ref()
+        self.best.as_ref().filter(|best| best.outer_loss < f64::INFINITY)
+    }
+
+    /// Allocates now all that the run will need, so that it allocates nothing; [`Runner::bytes`] then says how much that is.
+    /// See [`hypergradient::Workspace::reserve`]. Closed-form inner solves are the problem's own affair.
+    ///
+    /// # Errors
+    ///
+    /// As [`hypergradient::Workspace::reserve`].
+    pub fn reserve(&mut self) -> Result<()> {
+        self.workspace.reserve(&*self.problem, &self.settings.estimator)
+    }
+
+    /// The bytes that this run has on the heap, without the problem's data. See [`hypergradient::Workspace::bytes`].
+    pub fn bytes(&self) -> usize {
+        // No `..` here: a new field has to say what it holds.
+        let Runner {
+            problem,
+            settings: _,
+            u,
+            w,
+            start: _,
+            ahead,
+            scratch: _,
+            min_norm: _,
+            scratch_u,
+            best,
+            workspace,
+            solved: _,
+            largest_inner: _,
+            first_outer: _,
+            sampler,
+            outcome: _,
+        } = self;
+        let vectors = |states: [&State<_>; 2]| states.iter().map(|state| 1 + state.buffers().count()).sum::<usize>();
+        let best = usize::from(best.is_some());
+        (vectors([u, scratch_u]) + best) * problem.outer_space().bytes()
+            + (vectors([w, ahead]) + 3 + best) * problem.inner_space().bytes()
+            + workspace.bytes(problem)
+            + sampler.as_ref().map_or(0, |sampler| heap(&sampler.order))
     }
 
     /// The hypergradient of the last evaluation.
@@ -277,9 +327,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         self.outcome.products += evaluation.report.products;
         let sound = matches!(evaluation.report.ending, Ending::Completed | Ending::Converged);
         self.outcome.doubtful_solves += usize::from(!sound);
-        if self.settings.keep_best {
-            self.note_best(evaluation.outer_loss);
-        }
+        self.note_best(evaluation.outer_loss);
         let progress = Progress {
             step: self.outcome.steps,
             u: &self.u.x,
@@ -320,12 +368,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     fn note_best(&mut self, outer_loss: f64) {
         let (points, outer) = (self.problem.inner_space(), self.problem.outer_space());
-        let best = self.best.get_or_insert_with(|| Best {
-            outer_loss: f64::INFINITY,
-            step: 0,
-            u: outer.zeros(),
-            w: points.zeros(),
-        });
+        let Some(best) = &mut self.best else { return };
         if outer_loss < best.outer_loss {
             (best.outer_loss, best.step) = (outer_loss, self.outcome.steps);
             outer.copy(&self.u.x, &mut best.u);
@@ -376,7 +419,12 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
         let at = &mut self.workspace.problem;
         let (w, gradient, largest) = (&mut self.ahead, &mut self.scratch, &mut self.largest_inner);
-        let made = solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?;
+        let made = match (&inner, &mut self.sampler) {
+            (InnerSolve::Optimizer { rule, steps, .. }, Some(sampler)) => {
+                descend_by_batches(&*self.problem, (rule, *steps), sampler, at, &self.u.x, w, gradient)?
+            }
+            _ => solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?,
+        };
         self.outcome.inner_steps += made.unwrap_or(0);
         Ok(made.is_some())
     }

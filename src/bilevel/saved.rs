@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! "blo run\n"  version u32  scalar width u8  lengths of u and w  settings  outcome  state of the loop
-//! u, w and their optimizers' buffers  w₀  the best so far  FNV-1a of all before
+//! u, w and their optimizers' buffers  w₀  the best so far  the batches' random state, order and position  FNV-1a of all before
 //! ```
 //!
 //! Little-endian on every machine; numbers are stored as `f64`, which is exact for both scalar types.
 
 use super::encode::{Encode, Reader, checksum, get_vector, put_vector};
 use super::runner::{Best, Runner};
+use super::sampler::Sampler;
 use super::settings::Settings;
 use crate::optimize::State;
 use crate::problem::Problem;
+use crate::random::Random;
 use crate::solve::Space;
 use crate::{Error, Result, Scalar};
 use std::fs::{self, File};
@@ -21,7 +23,7 @@ use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"blo run\n";
 /// Raised when the form changes; files of another version are refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 fn refused(path: &Path, reason: impl ToString) -> Error {
     Error::File { path: path.display().to_string(), reason: reason.to_string() }
@@ -82,6 +84,31 @@ fn get_state<T: Scalar, S: Space<T>>(
     Ok(Some(()))
 }
 
+fn put_sampler(sampler: &Sampler, out: &mut Vec<u8>) {
+    sampler.random.state().iter().for_each(|word| word.put(out));
+    sampler.order.iter().for_each(|example| example.put(out));
+    sampler.position.put(out);
+}
+
+/// `None` also for what is no state of a sampler.
+fn get_sampler(from: &mut Reader<'_>, sampler: &mut Sampler) -> Option<()> {
+    let mut state = [0; 4];
+    for word in &mut state {
+        *word = u64::get(from)?;
+    }
+    sampler.random = Random::from_state(state)?;
+    let examples = sampler.order.len();
+    let mut seen = vec![false; examples];
+    for example in &mut sampler.order {
+        *example = usize::get(from)?;
+        if std::mem::replace(seen.get_mut(*example)?, true) {
+            return None;
+        }
+    }
+    sampler.position = usize::get(from)?;
+    (sampler.position <= examples).then_some(())
+}
+
 impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, and the settings. The problem itself is
     /// not saved. The file is written aside, flushed and renamed, so that a crash leaves the old one or the new one.
@@ -121,6 +148,9 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if let Some(best) = &self.best {
             put_point(outer, &best.u, &mut host, &mut out)?;
             put_point(points, &best.w, &mut host, &mut out)?;
+        }
+        if let Some(sampler) = &self.sampler {
+            put_sampler(sampler, &mut out);
         }
         let sum = checksum(&out);
         sum.put(&mut out);
@@ -202,6 +232,6 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             }
             self.best = Some(best);
         }
-        Ok(Some(()))
+        Ok(self.sampler.as_mut().map_or(Some(()), |sampler| get_sampler(from, sampler)))
     }
 }

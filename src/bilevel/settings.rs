@@ -1,5 +1,6 @@
 //! What a run does.
 
+use super::sampler::Batch;
 use crate::error::{check_nonnegative, check_positive, invalid};
 use crate::hypergradient::Estimator;
 use crate::optimize::Rule;
@@ -129,6 +130,11 @@ pub struct Settings {
     pub keep_best: bool,
     /// Project u on these bounds after each outer step: lower and upper, the same for each element.
     pub bounds: Option<(f64, f64)>,
+    /// Take each step of the inner optimizer, those of look-aheads included, with the next batch of the inner examples
+    /// ([`Sampler`](super::Sampler)); `None`: with all. The batches go on from solve to solve, in cold starts, too: a restarted
+    /// sampler would show each of them the same few examples. The hypergradient and the trace take all examples. Not together with
+    /// `Fixpoint`, a tolerance, a schedule, or an unrolled estimator.
+    pub batch: Option<Batch>,
     /// Spend two closed-form inner solves a trace row on what the row says of the minimum-norm solution and the null space.
     pub distances: bool,
 }
@@ -147,6 +153,7 @@ impl Settings {
             schedule: None,
             keep_best: false,
             bounds: None,
+            batch: None,
             distances: false,
         }
     }
@@ -177,6 +184,9 @@ impl Settings {
             }
         }
         self.inner.validate()?;
+        if self.batch.is_some() {
+            self.validate_batch()?;
+        }
         let InnerSolve::Optimizer { rule, steps, tolerance } = self.inner else {
             return Ok(());
         };
@@ -194,6 +204,29 @@ impl Settings {
             return Err(invalid("unrolled steps", unrolled.steps, format!("the inner steps, {steps}")));
         }
         Ok(())
+    }
+
+    /// Checks what goes with batches.
+    fn validate_batch(&self) -> Result<()> {
+        let no = |reason| Err(Error::Unsupported { operation: "batch", reason });
+        if self.batch.is_some_and(|batch| batch.size == 0) {
+            return Err(invalid("batch.size", 0, "at least 1"));
+        }
+        if matches!(self.estimator, Estimator::Unrolled(_)) {
+            return no("an unrolled estimator differentiates steps with all examples; take an implicit one");
+        }
+        if self.schedule.is_some() {
+            return no(
+                "a schedule sets an inner tolerance, which a batch's gradient cannot tell; leave the schedule out",
+            );
+        }
+        match self.inner {
+            InnerSolve::Fixpoint => no("the closed form takes all examples; set inner to an optimizer"),
+            InnerSolve::Optimizer { tolerance, .. } if tolerance != 0.0 => {
+                Err(invalid("inner tolerance", tolerance, "0: a batch's gradient does not tell the end"))
+            }
+            InnerSolve::Optimizer { .. } => Ok(()),
+        }
     }
 }
 

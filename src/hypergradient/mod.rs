@@ -5,10 +5,13 @@
 #![doc = include_str!("estimators.md")]
 
 mod implicit;
+mod influence;
+mod memory;
 mod response;
 mod unrolled;
 
 pub(crate) use implicit::OVERFLOW;
+pub use influence::influence;
 pub use response::{response_jvp, response_vjp};
 pub(crate) use unrolled::DIVERGED;
 pub use unrolled::{Mode, Unrolled};
@@ -59,6 +62,7 @@ pub struct Evaluation {
 }
 
 /// Scratch and results of [`evaluate`] for one problem; grows at the first call and is reused without allocation.
+/// [`Workspace::reserve`] makes it grow before that.
 pub struct Workspace<T: Scalar, P: Problem<T>> {
     pub(crate) problem: P::Workspace,
     solve: SolveWorkspace<T, P>,

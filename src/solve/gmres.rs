@@ -5,6 +5,7 @@
 //! still for ever: a cycle that gains less than a thousandth ends it as [`Ending::Stalled`].
 
 use super::Workspace;
+use super::memory::heap;
 use super::operator::{Operator, VectorOf};
 use super::report::{Ending, Report};
 use super::space::Space;
@@ -21,6 +22,21 @@ pub(super) struct Scalars {
     right: Vec<f64>,
 }
 
+impl Scalars {
+    /// Room for cycles of this many products.
+    pub fn reserve(&mut self, cycle: usize) {
+        self.upper.reserve_exact(((cycle + 1) * cycle).saturating_sub(self.upper.len()));
+        self.rotations.reserve_exact(cycle.saturating_sub(self.rotations.len()));
+        self.right.reserve_exact((cycle + 1).saturating_sub(self.right.len()));
+    }
+
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Scalars { upper, rotations, right } = self;
+        heap(upper) + heap(rotations) + heap(right)
+    }
+}
+
 /// q ← q₀ + its correction, from q₀ = 0. The workspace's first vector holds b.
 pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
@@ -33,6 +49,7 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
 ) -> Result<()> {
     let restart = restart.min(op.space().len());
     workspace.reserve(op.space(), restart + 2);
+    workspace.gmres.reserve(restart);
     let norm = op.space().norm(&workspace.vectors[0]);
     let target = tolerance.max(4.0 * T::EPSILON) * norm;
     op.space().scale(T::ZERO, q);

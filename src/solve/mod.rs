@@ -19,6 +19,7 @@ mod filter;
 mod gmres;
 mod inverse;
 mod lanczos;
+mod memory;
 mod min_norm;
 mod neumann;
 mod operator;
@@ -31,6 +32,7 @@ mod tridiagonal;
 
 pub use filter::Filter;
 pub use inverse::{AUTO_PRODUCTS, Inverse, OnGrowth, Solve, Spectral, Step};
+pub(crate) use memory::{check_room, heap};
 pub use operator::{FnOperator, Operator, VectorOf};
 pub use report::{Ending, Report};
 pub use several::{solve_family, solve_many};
@@ -283,6 +285,7 @@ fn dense<T: Scalar, O: Operator<T> + ?Sized>(
     report: &mut Report,
 ) -> Result<()> {
     let n = op.space().len();
+    workspace.reserve_host(n);
     workspace.host.resize(n, T::ZERO);
     workspace.host_out.resize(n, T::ZERO);
     op.space().store(&workspace.vectors[0], &mut workspace.host)?;
