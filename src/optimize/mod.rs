@@ -9,6 +9,14 @@
 //! with m̂ = m/(1−β₁ᵗ) and ŝ = s/(1−β₂ᵗ) (Kingma and Ba, 2015). Momentum is the heavy ball of Polyak (1964) in the form that
 //! PyTorch uses.
 
+mod lbfgsb;
+mod lbfgsb_model;
+mod lbfgsb_search;
+
+pub use lbfgsb::{Lbfgsb, Next};
+pub(crate) use lbfgsb::{Progress, Stage, check_memory};
+pub(crate) use lbfgsb_search::{End, Search};
+
 use crate::error::{check_positive, invalid};
 use crate::solve::{Points, Space};
 use crate::{Result, Scalar, cpu};

@@ -2,7 +2,7 @@
 //!
 //! The solver runs in a thread of its own, which stands still inside of `apply` while the caller makes a product, so that one
 //! implementation of each recurrence serves both ways and the bits are the same. The price is a thread for each solve and two
-//! switches between threads for each product (`benches/session.rs`: some microseconds). Two others were weighed: *every solver
+//! switches between threads for each product (some 20 µs on the machine it was made on; `benches/session.rs`). Two others were weighed: *every solver
 //! as a state machine* needs no thread, but is each recurrence written twice, and kept equal to the last bit; *running anew from
 //! the products so far* needs neither, but memory for all of them and quadratic time.
 //!
