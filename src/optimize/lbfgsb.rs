@@ -5,12 +5,12 @@
 //! price, drives it.
 
 use super::lbfgsb_model::{Bounds, Model};
-use super::lbfgsb_search::{Search, Verdict};
+use super::lbfgsb_search::{LineSearch, Verdict};
 use crate::error::{check_finite, check_len, check_nonnegative, invalid};
 use crate::{Error, Result, Scalar};
 
 /// Accepted steps in a row that lower neither F nor the projected gradient below what was seen before, after which it stalls.
-const IDLE: u32 = 10;
+const IDLE: u32 = 20;
 
 /// What to do after [`Lbfgsb::tell`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) struct Progress {
     pub lowest: f64,
     pub flattest: f64,
     pub idle: u32,
-    pub search: Search,
+    pub search: LineSearch,
 }
 
 /// Minimizes F(x) in the box lower ≤ x ≤ upper.
@@ -77,13 +77,13 @@ pub struct Lbfgsb<T> {
     boxed: bool,
     /// None has a bound.
     unbounded: bool,
-    pub(crate) model: Model,
+    model: Model,
     pub(crate) progress: Progress,
     /// The last accepted point, the gradient there, and the end of the segment that is searched from it.
-    pub(crate) x: Vec<f64>,
-    pub(crate) gradient: Vec<f64>,
-    pub(crate) end: Vec<f64>,
-    pub(crate) trial: Vec<T>,
+    x: Vec<f64>,
+    gradient: Vec<f64>,
+    end: Vec<f64>,
+    trial: Vec<T>,
     step: Vec<f64>,
     change: Vec<f64>,
 }
@@ -128,7 +128,7 @@ impl<T: Scalar> Lbfgsb<T> {
             lowest: f64::INFINITY,
             flattest: f64::INFINITY,
             idle: 0,
-            search: Search::default(),
+            search: LineSearch::default(),
         };
         Ok(Lbfgsb {
             boxed,
@@ -174,6 +174,32 @@ impl<T: Scalar> Lbfgsb<T> {
     /// Whether nothing has been told yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.progress.stage == Stage::First
+    }
+
+    /// The pairs that there are.
+    pub(crate) fn pairs(&self) -> usize {
+        self.model.count
+    }
+
+    /// Makes room for as many pairs; `None` if that is more than the memory.
+    pub(crate) fn set_pairs(&mut self, count: usize) -> Option<()> {
+        self.model.count = count;
+        (count <= self.model.capacity()).then_some(())
+    }
+
+    /// With [`Lbfgsb::trial`] all of its state that is vectors.
+    pub(crate) fn vectors(&self) -> impl Iterator<Item = &[f64]> {
+        let (s, y) = self.model.rows();
+        [&self.x, &self.gradient, &self.end].into_iter().map(Vec::as_slice).chain([s, y])
+    }
+
+    pub(crate) fn vectors_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
+        let (s, y) = self.model.rows_mut();
+        [&mut self.x, &mut self.gradient, &mut self.end].into_iter().map(Vec::as_mut_slice).chain([s, y])
+    }
+
+    pub(crate) fn trial_mut(&mut self) -> &mut [T] {
+        &mut self.trial
     }
 
     /// Takes F and its gradient at [`Lbfgsb::trial`]. After the end it only says the end again.
@@ -259,7 +285,7 @@ impl<T: Scalar> Lbfgsb<T> {
                 let longest = if fresh && !self.unbounded { 1.0 } else { self.longest() };
                 let t = if fresh && !self.boxed { (1.0 / square.sqrt()).min(longest) } else { 1.0 };
                 self.progress.stage = Stage::Searching;
-                self.progress.search = Search::begin(self.progress.f, slope, t, longest);
+                self.progress.search = LineSearch::begin(self.progress.f, slope, t, longest);
                 if self.set_trial() {
                     return Next::Evaluate;
                 }

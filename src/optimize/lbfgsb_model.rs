@@ -65,7 +65,7 @@ impl Lu {
 
 /// The box, elementwise.
 #[derive(Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     pub lower: Vec<f64>,
     pub upper: Vec<f64>,
 }
@@ -80,8 +80,8 @@ pub(crate) struct Model {
     pub count: usize,
     /// Steps and changes of the gradient, oldest first, n elements each, both divided by the step's length, which B does not
     /// see: so SᵀS has a unit diagonal however short the last steps are.
-    pub s: Vec<f64>,
-    pub y: Vec<f64>,
+    s: Vec<f64>,
+    y: Vec<f64>,
     theta: f64,
     /// M⁻¹, and its factors.
     middle: Vec<f64>,
@@ -135,6 +135,17 @@ impl Model {
 
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// The steps and the changes that there are.
+    pub fn rows(&self) -> (&[f64], &[f64]) {
+        let used = self.count * self.n;
+        (&self.s[..used], &self.y[..used])
+    }
+
+    pub fn rows_mut(&mut self) -> (&mut [f64], &mut [f64]) {
+        let used = self.count * self.n;
+        (&mut self.s[..used], &mut self.y[..used])
     }
 
     /// Adds a pair, for the oldest if there is no more room. It is left out where sᵀy is too small, or not finite, for B to stay

@@ -10,8 +10,8 @@ const EVALUATIONS: u32 = 20;
 
 /// What follows an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Verdict {
-    /// Evaluate at [`Search::t`].
+pub(crate) enum Verdict {
+    /// Evaluate at [`LineSearch::t`].
     Evaluate,
     /// The step just evaluated is taken.
     Accept,
@@ -21,7 +21,7 @@ pub(super) enum Verdict {
 
 /// An end of the bracket: t, φ and φ'.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct End {
+pub(crate) struct SearchEnd {
     pub t: f64,
     pub f: f64,
     pub slope: f64,
@@ -29,14 +29,14 @@ pub(crate) struct End {
 
 /// A search in progress.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Search {
+pub(crate) struct LineSearch {
     /// Where to evaluate.
     pub t: f64,
-    pub start: End,
+    pub start: SearchEnd,
     /// The best step so far.
-    pub best: End,
+    pub best: SearchEnd,
     /// The other end.
-    pub other: End,
+    pub other: SearchEnd,
     pub bracketed: bool,
     /// Until a step has decreased φ enough, φ is searched less its linear part, which has a minimum where φ meets both
     /// conditions.
@@ -49,11 +49,11 @@ pub(crate) struct Search {
     pub evaluations: u32,
 }
 
-impl Search {
+impl LineSearch {
     /// From φ(0) and φ'(0) < 0, first at t, at most to `longest`.
-    pub fn begin(f: f64, slope: f64, t: f64, longest: f64) -> Search {
-        let start = End { t: 0.0, f, slope };
-        Search {
+    pub fn begin(f: f64, slope: f64, t: f64, longest: f64) -> LineSearch {
+        let start = SearchEnd { t: 0.0, f, slope };
+        LineSearch {
             t,
             start,
             best: start,
@@ -99,11 +99,11 @@ impl Search {
             self.first_stage = false;
         }
         let tilt = if self.first_stage && f <= self.best.f && !enough { gain } else { 0.0 };
-        let tilted = |end: End| End { t: end.t, f: end.f - end.t * tilt, slope: end.slope - tilt };
+        let tilted = |end: SearchEnd| SearchEnd { t: end.t, f: end.f - end.t * tilt, slope: end.slope - tilt };
         let mut ends = (tilted(self.best), tilted(self.other));
-        let at = tilted(End { t: self.t, f, slope });
+        let at = tilted(SearchEnd { t: self.t, f, slope });
         let mut t = safeguarded(&mut ends, at, &mut self.bracketed, self.interval);
-        let straight = |end: End| End { t: end.t, f: end.f + end.t * tilt, slope: end.slope + tilt };
+        let straight = |end: SearchEnd| SearchEnd { t: end.t, f: end.f + end.t * tilt, slope: end.slope + tilt };
         (self.best, self.other) = (straight(ends.0), straight(ends.1));
         let (best, other) = (self.best.t, self.other.t);
         if self.bracketed {
@@ -119,6 +119,10 @@ impl Search {
         t = t.clamp(0.0, self.longest);
         let (low, high) = self.interval;
         if self.bracketed && (t <= low || t >= high || high - low <= NARROW * high) {
+            if best == self.t {
+                // No need to evaluate there twice.
+                return if enough { Verdict::Accept } else { Verdict::Fail };
+            }
             t = best;
         }
         self.t = t;
@@ -127,11 +131,11 @@ impl Search {
 }
 
 /// The step after `at` by cubic and quadratic interpolation, and the bracket that goes with it: `dcstep` of MINPACK-2.
-fn safeguarded(ends: &mut (End, End), at: End, bracketed: &mut bool, (low, high): (f64, f64)) -> f64 {
+fn safeguarded(ends: &mut (SearchEnd, SearchEnd), at: SearchEnd, bracketed: &mut bool, (low, high): (f64, f64)) -> f64 {
     let (best, other) = *ends;
     let turned = at.slope * best.slope.signum() < 0.0;
     // The cubic through two ends: its slope in the middle and the root of its discriminant.
-    let cubic = |a: End, b: End| {
+    let cubic = |a: SearchEnd, b: SearchEnd| {
         let theta = 3.0 * (a.f - b.f) / (b.t - a.t) + a.slope + b.slope;
         let size = theta.abs().max(a.slope.abs()).max(b.slope.abs());
         let square = (theta / size).powi(2) - (a.slope / size) * (b.slope / size);

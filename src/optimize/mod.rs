@@ -15,7 +15,7 @@ mod lbfgsb_search;
 
 pub use lbfgsb::{Lbfgsb, Next};
 pub(crate) use lbfgsb::{Progress, Stage, check_memory};
-pub(crate) use lbfgsb_search::{End, Search};
+pub(crate) use lbfgsb_search::{LineSearch, SearchEnd};
 
 use crate::error::{check_positive, invalid};
 use crate::solve::{Points, Space};
