@@ -183,8 +183,9 @@ impl<T: Scalar> Lbfgsb<T> {
 
     /// Makes room for as many pairs; `None` if that is more than the memory.
     pub(crate) fn set_pairs(&mut self, count: usize) -> Option<()> {
-        self.model.count = count;
-        (count <= self.model.capacity()).then_some(())
+        let fits = count <= self.model.capacity();
+        self.model.count = if fits { count } else { 0 };
+        fits.then_some(())
     }
 
     /// With [`Lbfgsb::trial`] all of its state that is vectors.
@@ -317,8 +318,14 @@ impl<T: Scalar> Lbfgsb<T> {
         let mut moved = false;
         for i in 0..self.x.len() {
             let (x, end) = (self.x[i], self.end[i]);
-            let at = if t == 1.0 { end } else { x + t * (end - x) };
-            self.trial[i] = T::from_f64(at.clamp(self.bounds.lower[i], self.bounds.upper[i]));
+            let (lower, upper) = (self.bounds.lower[i], self.bounds.upper[i]);
+            let limit = if end < x { lower } else { upper };
+            let mut at = if t == 1.0 { end } else { (x + t * (end - x)).clamp(lower, upper) };
+            // A rounding short of a bound is at the bound: its element would count as free otherwise.
+            if end != x && limit.is_finite() && (limit - at).abs() <= 4.0 * f64::EPSILON * x.abs().max(limit.abs()) {
+                at = limit;
+            }
+            self.trial[i] = T::from_f64(at);
             moved |= self.trial[i].to_f64() != x;
         }
         moved
