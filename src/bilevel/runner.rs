@@ -188,7 +188,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         let mut rows = 0;
         loop {
             let last = self.outcome.steps >= self.settings.outer_steps;
-            let halt = match self.evaluate(&mut monitor)? {
+            let halt = match self.evaluate_or_diverge(&mut monitor)? {
                 Some(Halt::InnerDiverged | Halt::OuterDiverged) if self.steps_back() => match self.next_trial(false)? {
                     None => continue,
                     halt => halt,
@@ -228,7 +228,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     /// As [`Runner::run_with`].
     pub fn outer_step(&mut self) -> Result<Option<Evaluation>> {
         let mut seen = None;
-        let halt = self.evaluate(&mut |progress: &Progress<'_, _>| {
+        let halt = self.evaluate_or_diverge(&mut |progress: &Progress<'_, _>| {
             seen = Some(progress.evaluation);
             ControlFlow::Continue(())
         })?;
@@ -242,6 +242,17 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             None | Some(Halt::Converged | Halt::Stalled) => seen,
             Some(_) => None,
         })
+    }
+
+    /// As [`Runner::evaluate`]; a trial where anything is not finite has diverged.
+    fn evaluate_or_diverge(
+        &mut self,
+        monitor: &mut impl FnMut(&Progress<'_, PointOf<T, R::Target>>) -> ControlFlow<()>,
+    ) -> Result<Option<Halt>> {
+        match self.evaluate(monitor) {
+            Err(Error::NonFinite { .. }) if self.steps_back() => Ok(Some(Halt::OuterDiverged)),
+            evaluated => evaluated,
+        }
     }
 
     /// The look-ahead and the hypergradient at its end.

@@ -5,7 +5,7 @@ use super::settings::Outer;
 use crate::optimize::{Lbfgsb, Next};
 use crate::problem::Problem;
 use crate::solve::Space;
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 use std::ops::Deref;
 
 /// The method and what crosses to it, in host memory.
@@ -74,7 +74,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
                     return Ok(None);
                 }
                 // The inner solve diverged on the way: the search is told, and steps back.
-                Ok(Some(_)) => told = false,
+                Ok(Some(_)) | Err(Error::NonFinite { .. }) => told = false,
                 Err(error) => {
                     self.u.copy_from(self.problem.outer_space(), &self.scratch_u);
                     return Err(error);
