@@ -365,3 +365,168 @@ impl Model {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// xorshift: uniform in −1 to 1.
+    fn uniform(state: &mut u64) -> f64 {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        (*state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    }
+
+    fn product(b: &[f64], x: &[f64]) -> Vec<f64> {
+        b.chunks(x.len()).map(|row| row.iter().zip(x).map(|(b, x)| b * x).sum()).collect()
+    }
+
+    fn inner(x: &[f64], y: &[f64]) -> f64 {
+        x.iter().zip(y).map(|(x, y)| x * y).sum()
+    }
+
+    /// B by the recursion of BFGS from θI.
+    fn dense(n: usize, pairs: &[(Vec<f64>, Vec<f64>)]) -> Vec<f64> {
+        let theta = pairs.last().map_or(1.0, |(s, y)| inner(y, y) / inner(s, y));
+        let mut b: Vec<f64> = (0..n * n).map(|k| if k % (n + 1) == 0 { theta } else { 0.0 }).collect();
+        for (s, y) in pairs {
+            let bs = product(&b, s);
+            let (curved, change) = (inner(s, &bs), inner(s, y));
+            for (k, b) in b.iter_mut().enumerate() {
+                *b += y[k / n] * y[k % n] / change - bs[k / n] * bs[k % n] / curved;
+            }
+        }
+        b
+    }
+
+    /// The first minimum along the projected path, segment by segment, with the whole of B.
+    fn cauchy_point(b: &[f64], x: &[f64], g: &[f64], bounds: &Bounds) -> Vec<f64> {
+        let n = x.len();
+        let at = |t: f64| -> Vec<f64> {
+            (0..n).map(|i| (x[i] - t * g[i]).clamp(bounds.lower[i], bounds.upper[i])).collect()
+        };
+        let limit = |i: usize| if g[i] < 0.0 { bounds.upper[i] } else { bounds.lower[i] };
+        let own = |i: usize| (x[i] - limit(i)) / g[i];
+        let mut ends: Vec<f64> = (0..n).map(own).collect();
+        ends.sort_by(f64::total_cmp);
+        ends.push(f64::INFINITY);
+        let mut reached = 0.0;
+        for end in ends {
+            let from = at(reached);
+            let d: Vec<f64> = (0..n).map(|i| if own(i) <= reached { 0.0 } else { -g[i] }).collect();
+            let moved: Vec<f64> = from.iter().zip(x).map(|(from, x)| from - x).collect();
+            let slope = inner(g, &d) + inner(&product(b, &moved), &d);
+            let curvature = inner(&product(b, &d), &d);
+            if slope >= 0.0 {
+                return from;
+            }
+            if reached - slope / curvature < end {
+                return at(reached - slope / curvature);
+            }
+            reached = end;
+        }
+        at(reached)
+    }
+
+    /// The minimum over the elements in `free`, by elimination without pivots: B is positive definite.
+    fn subspace(b: &[f64], x: &[f64], g: &[f64], from: &[f64], free: &[usize]) -> Vec<f64> {
+        let (n, k) = (x.len(), free.len());
+        let moved: Vec<f64> = from.iter().zip(x).map(|(from, x)| from - x).collect();
+        let bd = product(b, &moved);
+        let mut rows: Vec<Vec<f64>> =
+            free.iter().map(|&i| free.iter().map(|&j| b[i * n + j]).chain([-g[i] - bd[i]]).collect()).collect();
+        for p in 0..k {
+            let pivot = rows[p].clone();
+            for (_, row) in rows.iter_mut().enumerate().filter(|(i, _)| *i != p) {
+                let factor = row[p] / pivot[p];
+                row.iter_mut().zip(&pivot).for_each(|(a, b)| *a -= factor * b);
+            }
+        }
+        (0..k).map(|p| rows[p][k] / rows[p][p]).collect()
+    }
+
+    type Pairs = Vec<(Vec<f64>, Vec<f64>)>;
+
+    /// Compares; returns how many elements the box stops after the Cauchy point, whether the step is shortened for that, and
+    /// whether several elements move.
+    fn compare(pairs: &mut Pairs, capacity: usize, x: &[f64], g: &[f64], bounds: &Bounds) -> [usize; 3] {
+        let n = x.len();
+        let mut model = Model::new(n, capacity);
+        pairs.iter().for_each(|(s, y)| model.push(s, y, 0.0));
+        pairs.drain(..pairs.len().saturating_sub(capacity));
+        model.refresh();
+        assert_eq!(model.count, pairs.len());
+        let b = dense(n, pairs);
+        let mut z = vec![f64::NAN; n];
+        model.minimize(x, g, bounds, &mut z);
+        let cauchy = cauchy_point(&b, x, g, bounds);
+        for i in 0..n {
+            assert!((model.cauchy[i] - cauchy[i]).abs() < 1e-9, "{:?} {cauchy:?}", model.cauchy);
+        }
+        let cauchy = &model.cauchy;
+        let (mut stopped, mut shortened, mut expected) = (0, 0, cauchy.clone());
+        let free: Vec<usize> = (0..n).filter(|&i| bounds.lower[i] < cauchy[i] && cauchy[i] < bounds.upper[i]).collect();
+        if !pairs.is_empty() && !free.is_empty() {
+            let d = subspace(&b, x, g, cauchy, &free);
+            for (&i, d) in free.iter().zip(&d) {
+                expected[i] = (cauchy[i] + d).clamp(bounds.lower[i], bounds.upper[i]);
+                stopped += usize::from(expected[i] != cauchy[i] + d);
+            }
+            let slope: f64 = (0..n).map(|i| g[i] * (expected[i] - x[i])).sum();
+            if slope >= 0.0 {
+                shortened = 1;
+                let room = |(&i, d): (&usize, &f64)| {
+                    ((if *d < 0.0 { bounds.lower[i] } else { bounds.upper[i] }) - cauchy[i]) / d
+                };
+                let longest = free.iter().zip(&d).map(room).fold(1.0, f64::min);
+                free.iter().zip(&d).for_each(|(&i, d)| expected[i] = cauchy[i] + longest * d);
+            }
+        }
+        for i in 0..n {
+            assert!((z[i] - expected[i]).abs() < 1e-8, "{z:?} {expected:?}");
+            assert!(bounds.lower[i] <= z[i] && z[i] <= bounds.upper[i]);
+        }
+        let moved = (0..n).filter(|&i| cauchy[i] != x[i]).count();
+        [stopped, shortened, usize::from(moved > 1)]
+    }
+
+    #[test]
+    fn both_parts_are_those_of_the_dense_model() {
+        let mut seen = [0; 3];
+        for seed in 1..=2000_usize {
+            let mut state = (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut random = |n: usize| -> Vec<f64> { (0..n).map(|_| uniform(&mut state)).collect() };
+            let n = 1 + seed % 7;
+            let a = random(n * n);
+            let pair = |s: Vec<f64>| {
+                // (AᵀA + I/10) s, and something that is not linear.
+                let image = product(&a, &s);
+                let curved = |j: usize| (0..n).map(|i| a[i * n + j] * image[i]).sum::<f64>();
+                let y = (0..n).map(|j| 0.1 * s[j] + curved(j) + 0.03 * s[j].powi(3)).collect();
+                (s, y)
+            };
+            let mut pairs: Pairs = (0..seed % 6).map(|_| pair(random(n))).collect();
+            let (ends, g, size) = (random(3 * n), random(n), random(1)[0].abs() * 3.0);
+            let mut bounds = Bounds { lower: vec![f64::NEG_INFINITY; n], upper: vec![f64::INFINITY; n] };
+            let mut x = ends[2 * n..].to_vec();
+            for i in (0..n).filter(|i| (seed + i) % 4 > 0) {
+                bounds.lower[i] = ends[i].min(ends[n + i]) * size;
+                bounds.upper[i] = ends[i].max(ends[n + i]) * size;
+                x[i] = x[i].clamp(bounds.lower[i], bounds.upper[i]);
+            }
+            let found = compare(&mut pairs, 1 + seed % 4, &x, &g, &bounds);
+            seen.iter_mut().zip(found).for_each(|(seen, found)| *seen += found);
+        }
+        assert!(seen[0] > 100 && seen[2] > 500, "{seen:?}");
+    }
+
+    /// B = [1 0.99; 0.99 1], from conjugate steps: the free minimum is far off, and its projection is uphill.
+    #[test]
+    fn a_projection_that_is_uphill_is_replaced_by_a_shorter_step() {
+        let mut pairs = vec![(vec![1.0, 0.0], vec![1.0, 0.99]), (vec![-0.99, 1.0], vec![0.0, 0.0199])];
+        let bounds = Bounds { lower: vec![-100.0; 2], upper: vec![0.84, 100.0] };
+        assert_eq!(compare(&mut pairs, 2, &[0.0; 2], &[-1.0, -0.1], &bounds), [1, 1, 1]);
+    }
+}
