@@ -244,8 +244,8 @@ impl<T: Scalar> Lbfgsb<T> {
     fn accept(&mut self, f: f64, gradient: &[T]) -> Next {
         let first = self.is_fresh();
         let (mut decrease, mut square) = (0.0, 0.0);
-        for i in 0..self.x.len() {
-            let (x, g) = (self.trial[i].to_f64(), gradient[i].to_f64());
+        for (i, (x, g)) in self.trial.iter().zip(gradient).enumerate() {
+            let (x, g) = (x.to_f64(), g.to_f64());
             (self.step[i], self.change[i]) = (x - self.x[i], g - self.gradient[i]);
             decrease -= self.gradient[i] * self.step[i];
             (self.x[i], self.gradient[i]) = (x, g);

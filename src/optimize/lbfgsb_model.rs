@@ -288,9 +288,9 @@ impl Model {
         // The last stretch ends at the minimum, or has no direction left.
         let rest = if first < 0.0 && second > 0.0 { -first / second } else { 0.0 };
         let t = reached + rest;
-        for i in 0..self.n {
+        for (i, x) in x.iter().enumerate() {
             if self.direction[i] != 0.0 {
-                self.cauchy[i] = (x[i] + t * self.direction[i]).clamp(bounds.lower[i], bounds.upper[i]);
+                self.cauchy[i] = (x + t * self.direction[i]).clamp(bounds.lower[i], bounds.upper[i]);
             }
         }
         for (c, p) in self.c[..k2].iter_mut().zip(&self.p) {
