@@ -105,9 +105,10 @@ fn ill_conditioned(x: &[f64]) -> (f64, Vec<f64>) {
 #[test]
 fn as_good_as_scipy() {
     type Function = fn(&[f64]) -> (f64, Vec<f64>);
+    type Case = (&'static str, Function, Vec<f64>, (Vec<f64>, Vec<f64>), f64, usize);
     let repeat = |pattern: &[f64], n: usize| pattern.iter().copied().cycle().take(n).collect::<Vec<f64>>();
     let free = |n| (repeat(&[-INFINITE], n), repeat(&[INFINITE], n));
-    let cases: [(&str, Function, Vec<f64>, (Vec<f64>, Vec<f64>), f64, usize); 10] = [
+    let cases: [Case; 10] = [
         ("rosenbrock", rosenbrock, vec![-1.2, 1.0], free(2), 0.0, 46),
         ("rosenbrock", rosenbrock, repeat(&[-1.2, 1.0], 20), free(20), 0.0, 172),
         ("rosenbrock", rosenbrock, vec![-1.2, 1.0], (vec![-INFINITE; 2], vec![0.5, INFINITE]), 0.25, 29),
