@@ -169,9 +169,18 @@ fn run_settings() {
         }
     };
     for (change, expected) in [
-        (&(|s: &mut Settings| s.outer = Rule::descent(0.0)) as &dyn Fn(&mut Settings), "step: found 0, expected"),
-        (&|s| s.outer = Rule::Adam { step: 0.1, beta1: 1.0, beta2: 0.9, epsilon: 1e-8 }, "beta1: found 1, expected"),
-        (&|s| s.outer = Rule::Adam { step: 0.1, beta1: 0.0, beta2: 0.9, epsilon: 0.0 }, "epsilon: found 0, expected"),
+        (
+            &(|s: &mut Settings| s.outer = Rule::descent(0.0).into()) as &dyn Fn(&mut Settings),
+            "step: found 0, expected",
+        ),
+        (
+            &|s| s.outer = Rule::Adam { step: 0.1, beta1: 1.0, beta2: 0.9, epsilon: 1e-8 }.into(),
+            "beta1: found 1, expected",
+        ),
+        (
+            &|s| s.outer = Rule::Adam { step: 0.1, beta1: 0.0, beta2: 0.9, epsilon: 0.0 }.into(),
+            "epsilon: found 0, expected",
+        ),
         (&|s| s.outer_tolerance = -1.0, "outer_tolerance: found -1, expected"),
         (&|s| s.outer_tolerance = f64::NAN, "outer_tolerance: found NaN, expected"),
         (

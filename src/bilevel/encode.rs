@@ -16,6 +16,13 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
+    /// Whether the next byte is this one, which is then read.
+    pub fn skip(&mut self, byte: u8) -> bool {
+        let rest = self.bytes.strip_prefix(&[byte]);
+        self.bytes = rest.unwrap_or(self.bytes);
+        rest.is_some()
+    }
+
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = rest;
@@ -152,9 +159,9 @@ macro_rules! encode_struct {
 
 mod settings {
     use super::{Encode, Reader};
-    use crate::bilevel::{Batch, InnerSolve, Outcome, RunEnding, Settings, Start, ToleranceSchedule};
+    use crate::bilevel::{Batch, InnerSolve, Outcome, Outer, RunEnding, Settings, Start, ToleranceSchedule};
     use crate::hypergradient::{Estimator, Mode, Unrolled};
-    use crate::optimize::Rule;
+    use crate::optimize::{LineSearch, Progress, Rule, SearchEnd, Stage};
     use crate::solve::{Inverse, OnGrowth, Solve, Spectral, Step};
 
     // A number once given to a variant stays with it.
@@ -169,7 +176,23 @@ mod settings {
         2 => Neumann { terms, step, on_growth }, 3 => NeumannFilter { terms, alpha, by },
         4 => Cg { iterations, tolerance }, 5 => Identity { alpha }, 6 => Zero,
         7 => CgTwice { tolerance, max_products }, 8 => Gmres { restart, tolerance, max_products } });
-    encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged });
+    encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged,
+        5 => Stalled });
+    encode_enum!(Stage { 0 => First, 1 => Searching, 2 => Converged, 3 => Stalled });
+    encode_struct!(SearchEnd { t, f, slope });
+    encode_struct!(LineSearch {
+        t,
+        start,
+        best,
+        other,
+        bracketed,
+        first_stage,
+        interval,
+        widths,
+        longest,
+        evaluations
+    });
+    encode_struct!(Progress { stage, tolerance, f, lowest, flattest, idle, search });
     encode_struct!(ToleranceSchedule { first, factor, last });
     encode_struct!(Batch { size, seed });
     encode_struct!(Solve { inverse, verify });
@@ -209,6 +232,28 @@ mod settings {
 
         fn get(from: &mut Reader<'_>) -> Option<Self> {
             Option::<f64>::get(from).map(|alpha| alpha.map_or(Step::Auto, Step::Fixed))
+        }
+    }
+
+    /// The number that no rule has.
+    const LBFGSB: u8 = 255;
+
+    impl Encode for Outer {
+        fn put(&self, out: &mut Vec<u8>) {
+            match self {
+                Outer::Rule(rule) => rule.put(out),
+                Outer::Lbfgsb { memory } => {
+                    LBFGSB.put(out);
+                    memory.put(out);
+                }
+            }
+        }
+
+        fn get(from: &mut Reader<'_>) -> Option<Self> {
+            if from.skip(LBFGSB) {
+                return Some(Outer::Lbfgsb { memory: Encode::get(from)? });
+            }
+            Rule::get(from).map(Outer::Rule)
         }
     }
 

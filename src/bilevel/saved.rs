@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! "blo run\n"  version u32  scalar width u8  lengths of u and w  settings  outcome  state of the loop
-//! u, w and their optimizers' buffers  w₀  the best so far  the batches' random state, order and position  FNV-1a of all before
+//! u, w and their optimizers' buffers  w₀  the best so far  the batches' random state, order and position  the state of
+//! L-BFGS-B, if it is used  FNV-1a of all before
 //! ```
 //!
 //! Little-endian on every machine; numbers are stored as `f64`, which is exact for both scalar types.
@@ -152,6 +153,12 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if let Some(sampler) = &self.sampler {
             put_sampler(sampler, &mut out);
         }
+        if let Some(search) = &self.search {
+            search.method.progress.put(&mut out);
+            search.method.pairs().put(&mut out);
+            search.method.vectors().for_each(|values| put_vector(values, &mut out));
+            put_vector(search.method.trial(), &mut out);
+        }
         let sum = checksum(&out);
         sum.put(&mut out);
         Ok(out)
@@ -232,6 +239,20 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             }
             self.best = Some(best);
         }
-        Ok(self.sampler.as_mut().map_or(Some(()), |sampler| get_sampler(from, sampler)))
+        if let Some(sampler) = &mut self.sampler
+            && get_sampler(from, sampler).is_none()
+        {
+            return Ok(None);
+        }
+        self.begin_search()?;
+        Ok(self.search.as_mut().map_or(Some(()), |search| {
+            let method = &mut search.method;
+            method.progress = Encode::get(from)?;
+            method.set_pairs(Encode::get(from)?)?;
+            for values in method.vectors_mut() {
+                get_vector(from, values)?;
+            }
+            get_vector(from, method.trial_mut())
+        }))
     }
 }
