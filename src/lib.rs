@@ -36,6 +36,7 @@
 //! ```
 
 mod error;
+mod random;
 mod scalar;
 
 pub mod analysis;
