@@ -45,7 +45,7 @@ pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
     min_norm: PointOf<T, R::Target>,
     scratch_u: State<PointOf<T, R::Target>>,
     pub(super) best: Option<Best<PointOf<T, R::Target>>>,
-    workspace: hypergradient::Workspace<T, R::Target>,
+    pub(super) workspace: hypergradient::Workspace<T, R::Target>,
     /// Whether `w` already solves the inner problem at `u`, so that a look-ahead would not move.
     pub(super) solved: bool,
     pub(super) largest_inner: f64,

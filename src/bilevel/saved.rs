@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "blo run\n"  version u32  scalar width u8  lengths of u and w  settings  outcome  state of the loop
-//! u, w and their optimizers' buffers  w₀  the best so far  FNV-1a of all before
+//! u, w and their optimizers' buffers  w₀  the best so far  the last q  FNV-1a of all before
 //! ```
 //!
 //! Little-endian on every machine; numbers are stored as `f64`, which is exact for both scalar types.
@@ -83,7 +83,8 @@ fn get_state<T: Scalar, S: Space<T>>(
 }
 
 impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
-    /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, and the settings. The problem itself is
+    /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, the q that the
+    /// next solve starts from, and the settings. The problem itself is
     /// not saved. The file is written aside, flushed and renamed, so that a crash leaves the old one or the new one.
     ///
     /// # Errors
@@ -121,6 +122,10 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if let Some(best) = &self.best {
             put_point(outer, &best.u, &mut host, &mut out)?;
             put_point(points, &best.w, &mut host, &mut out)?;
+        }
+        self.workspace.last_q().is_some().put(&mut out);
+        if let Some(last) = self.workspace.last_q() {
+            put_point(points, last, &mut host, &mut out)?;
         }
         let sum = checksum(&out);
         sum.put(&mut out);
@@ -201,6 +206,14 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
                 return Ok(None);
             }
             self.best = Some(best);
+        }
+        let Some(has_last_q) = bool::get(from) else { return Ok(None) };
+        if has_last_q {
+            let mut last = points.zeros();
+            if get_point(points, from, &mut host, &mut last)?.is_none() {
+                return Ok(None);
+            }
+            self.workspace.set_last_q(Some(last));
         }
         Ok(Some(()))
     }
