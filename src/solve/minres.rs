@@ -8,10 +8,16 @@
 //! q = x − c r,   c = (rᵀx)/(rᵀr),   good to ρ = (1 + |c| ‖H‖) ‖H r‖ / (‖H‖ ‖r‖)
 //! ```
 //!
-//! Past the minimum of ‖H r‖/‖r‖, which the recurrence knows (φ_k cancels in φ_k √(γ̄² + δ̄²)), x is lost to rounding. So x is kept
-//! from there, and r and H r are recomputed. On an ill-conditioned H the lift keeps about half of the digits; where ρ is
-//! above the tolerance, MINRES runs *twice* more instead, on systems whose right-hand sides are in the range and which need
-//! no lift: H y = H b, so that y is b without its null part, and H q = y.
+//! Past the minimum of ‖H r‖/‖r‖, which the recurrence knows (‖H r‖ = φ √(γ̄² + δ̄²) and ‖r‖ = φ), x is lost to rounding. So x is
+//! kept from there, and r and H r are recomputed. That is good for about half of the digits. Where ρ is above the tolerance,
+//! three more runs, all on systems whose right-hand sides are in the range, give the others:
+//!
+//! ```text
+//! H y = H b,   so that y is b without its null part;   H x = y;   H q = H x,   so that q is x without its null part
+//! ```
+//!
+//! The last is needed because y is in the range to rounding only, which is enough to fill x with null vectors at its residual's
+//! floor; H x has no such part.
 
 use super::Workspace;
 use super::operator::{Operator, VectorOf};
@@ -19,8 +25,25 @@ use super::report::{Ending, Report};
 use super::space::Space;
 use crate::{Error, Result, Scalar};
 
-/// ‖H r‖/‖r‖ this far above its minimum will not come back.
+/// ‖H r‖/‖r‖ this far above its minimum will not come back,
 const RISEN: f64 = 1e3;
+
+/// unless ‖r‖ still falls: then the minimum was none.
+const FALLEN: f64 = 0.99;
+
+/// ‖H r‖/‖r‖ goes this far below the tolerance, for what the lift multiplies it with.
+const MARGIN: f64 = 0.01;
+
+/// What a pass is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// b may have a null part: the x of the smallest ‖H r‖/‖r‖ is an answer, too.
+    LeastSquares,
+    /// b is in the range.
+    Solution,
+    /// b is in the range, to rounding, and what x has in the null space does not matter.
+    AnySolution,
+}
 
 /// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +70,15 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     let max_products = report.products.saturating_add(max_products);
     let (rounding, sound) = (tolerance.max(16.0 * T::EPSILON), tolerance.max(T::EPSILON.sqrt()));
     let mut size = 0.0;
-    let mut pass = |op: &mut O, inconsistent, b: &VectorOf<T, O>, x: &mut VectorOf<T, O>, report: &mut Report| {
+    let mut pass = |op: &mut O, goal, b: &VectorOf<T, O>, x: &mut VectorOf<T, O>, report: &mut Report| {
         let scratch = [&mut *best, &mut *v, &mut *old, &mut *w, &mut *d, &mut *before];
-        pass(op, tolerance, max_products, inconsistent, b, x, scratch, &mut size, report).map(|end| (end, size))
+        let end = pass(op, 0.25 * tolerance, max_products, goal, b, x, scratch, &mut size, report)?;
+        Ok(if end == End::Limit { None } else { Some((end, size)) })
     };
     let norm = op.space().norm(b);
     report.ending = Ending::ProductLimit;
-    let (end, size) = pass(op, true, b, q, report)?;
-    if end == End::Limit || report.products >= max_products {
+    let Some((end, size)) = pass(op, Goal::LeastSquares, b, q, report)? else { return Ok(()) };
+    if report.products + 2 > max_products {
         return Ok(());
     }
     let left = residual(op, b, q, r, report)?;
@@ -63,11 +87,7 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
         return Ok(());
     }
     if end == End::Orthogonal {
-        if report.products >= max_products {
-            return Ok(());
-        }
-        op.apply(r, y)?;
-        report.products += 1;
+        apply(op, r, y, report)?;
         let c = op.space().dot(r, q) / (left * left);
         op.space().axpy(T::from_f64(-c), r, q);
         report.null_share = Some((left / norm).min(1.0));
@@ -79,25 +99,36 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     if report.products >= max_products {
         return Ok(());
     }
-    op.apply(b, r)?;
-    report.products += 1;
-    if pass(op, false, r, y, report)?.0 == End::Limit {
+    apply(op, b, r, report)?;
+    if pass(op, Goal::Solution, r, y, report)?.is_none() {
         return Ok(());
     }
-    // b ← its null part, r ← its range part.
+    // b ← its null part, whose image is zero.
     op.space().axpy(-T::ONE, y, b);
-    op.space().copy(y, r);
     let (range, null) = (op.space().norm(y), op.space().norm(b));
     report.null_share = Some((null / norm).min(1.0));
-    if pass(op, false, r, q, report)?.0 == End::Limit || report.products + 2 > max_products {
+    if pass(op, Goal::AnySolution, y, q, report)?.is_none() || report.products >= max_products {
         return Ok(());
     }
-    let left = residual(op, r, q, y, report)?;
-    op.apply(b, y)?;
-    report.products += 1;
+    apply(op, q, r, report)?;
+    if pass(op, Goal::Solution, r, q, report)?.is_none() || report.products + 2 > max_products {
+        return Ok(());
+    }
+    let left = residual(op, y, q, r, report)?;
+    apply(op, b, y, report)?;
     let solved = left <= sound * range && op.space().norm(y) <= sound * size * norm;
     report.ending = if solved { Ending::Converged } else { Ending::Stalled };
     Ok(())
+}
+
+fn apply<T: Scalar, O: Operator<T> + ?Sized>(
+    op: &mut O,
+    x: &VectorOf<T, O>,
+    out: &mut VectorOf<T, O>,
+    report: &mut Report,
+) -> Result<()> {
+    report.products += 1;
+    op.apply(x, out)
 }
 
 /// r ← b − H x, for one product; returns ‖r‖.
@@ -108,21 +139,19 @@ fn residual<T: Scalar, O: Operator<T> + ?Sized>(
     r: &mut VectorOf<T, O>,
     report: &mut Report,
 ) -> Result<f64> {
-    op.apply(x, r)?;
-    report.products += 1;
+    apply(op, x, r, report)?;
     op.space().scale(-T::ONE, r);
     op.space().axpy(T::ONE, b, r);
     Ok(op.space().norm(r))
 }
 
-/// x ← MINRES from zero. If b may be `inconsistent`, the x of the smallest ‖H r‖/‖r‖ is an answer, too. `size` is raised to an
-/// estimate of ‖H‖.
+/// x ← MINRES from zero. `size` is raised to an estimate of ‖H‖.
 #[allow(clippy::too_many_arguments)]
 fn pass<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
     tolerance: f64,
     max_products: usize,
-    inconsistent: bool,
+    goal: Goal,
     b: &VectorOf<T, O>,
     x: &mut VectorOf<T, O>,
     [best, mut v, mut old, mut w, mut d, mut before]: [&mut VectorOf<T, O>; 6],
@@ -131,6 +160,9 @@ fn pass<T: Scalar, O: Operator<T> + ?Sized>(
 ) -> Result<End> {
     let norm = op.space().norm(b);
     let floor = 4.0 * T::EPSILON;
+    let orthogonal = if goal == Goal::LeastSquares { floor.max(MARGIN * tolerance) } else { floor };
+    // ‖b − H x‖ of a recurrence that is not reorthogonalised falls to a few times the rounding of H x.
+    let reachable = if goal == Goal::AnySolution { 8.0 * floor } else { floor };
     op.space().scale(T::ZERO, x);
     if norm == 0.0 {
         return Ok(End::Small);
@@ -143,7 +175,7 @@ fn pass<T: Scalar, O: Operator<T> + ?Sized>(
     let (mut cosine, mut sine, mut phi) = (-1.0, 0.0, norm);
     // The step along d that x has yet to make, once it is known whether the x before it is to be kept.
     let mut step = 0.0;
-    let (mut smallest, mut best_is_x) = (f64::INFINITY, true);
+    let (mut smallest, mut best_phi, mut best_is_x) = (f64::INFINITY, norm, true);
     while report.products < max_products {
         op.apply(v, w)?;
         report.products += 1;
@@ -166,21 +198,22 @@ fn pass<T: Scalar, O: Operator<T> + ?Sized>(
         let epsilon_now = epsilon;
         (epsilon, delta_bar) = (sine * below, -cosine * below);
         let ratio = gamma_bar.hypot(delta_bar);
-        if inconsistent && best_is_x && ratio >= smallest {
+        let better = ratio < smallest || phi < FALLEN * best_phi;
+        if best_is_x && !better {
             op.space().copy(x, best);
             best_is_x = false;
         }
         op.space().axpy(T::from_f64(step), d, x);
-        if ratio < smallest {
-            (smallest, best_is_x) = (ratio, true);
+        if better {
+            (smallest, best_phi, best_is_x) = (ratio, phi, true);
         }
         let gamma = gamma_bar.hypot(below);
-        let orthogonal = ratio <= tolerance.max(floor) * *size || ratio > RISEN * smallest;
-        if (inconsistent && orthogonal) || gamma <= floor * *size {
-            if inconsistent && !best_is_x {
+        let reached = ratio <= orthogonal * *size || ratio > RISEN * smallest;
+        if reached || gamma <= floor * *size {
+            if !best_is_x {
                 op.space().copy(best, x);
             }
-            return Ok(if inconsistent { End::Orthogonal } else { End::Small });
+            return Ok(End::Orthogonal);
         }
         (cosine, sine) = (gamma_bar / gamma, below / gamma);
         op.space().scale(T::from_f64(-epsilon_now), before);
@@ -190,8 +223,7 @@ fn pass<T: Scalar, O: Operator<T> + ?Sized>(
         std::mem::swap(&mut d, &mut before);
         step = cosine * phi;
         phi *= sine;
-        let target = (tolerance.max(floor) * norm).max(floor * *size * op.space().norm(x));
-        if phi <= target {
+        if phi <= (tolerance.max(floor) * norm).max(reachable * *size * op.space().norm(x)) {
             op.space().axpy(T::from_f64(step), d, x);
             return Ok(End::Small);
         }
