@@ -21,12 +21,12 @@ pub(super) fn from_last<T: Scalar, O: Operator<T> + ?Sized>(
     if !size.is_finite() {
         return Err(Error::NonFinite { argument: "q", index: 0, found: size });
     }
-    if size == 0.0 {
-        return from_zero(op, &solve.inverse, norm, b, q, workspace, report);
-    }
     let mut own = take(op.space(), workspace);
     let [r, d, ..] = &mut own;
     let result = (|| {
+        if size == 0.0 {
+            return from_zero(op, &solve.inverse, norm, b, q, workspace, report);
+        }
         let left = residual(op, &solve.inverse, b, q, r, report)?;
         if !left.is_finite() {
             return from_zero(op, &solve.inverse, norm, b, q, workspace, report);
