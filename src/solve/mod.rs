@@ -7,7 +7,7 @@
 //! | `Neumann`, `NeumannFilter` | alpha Σ_{j=0..K} (1 − alpha λ)ʲ | K products, or a decomposition |
 //! | `Cg` | a polynomial that depends on b | at most k products |
 //! | `CgTwice` | as `MinNorm`, H positive semidefinite | more products, and six vectors |
-//! | `Minres` | as `MinNorm`, H indefinite or not | one product a step, three times as many where b is inconsistent; ten vectors |
+//! | `Minres` | as `MinNorm`, H indefinite or not | one product a step, three to five times as many where b is inconsistent; ten vectors |
 //! | `Nystrom` | 1/(λ + ε) for the λ of a random sketch of H | `rank` products, twice as many vectors |
 //! | `Gmres` | H⁻¹, H not symmetric | one product and one vector for each step of a cycle |
 //! | `Identity` | alpha | none |
