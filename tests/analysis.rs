@@ -10,7 +10,7 @@ use blo::analysis::{
 use blo::bilevel::{InnerSolve, Runner, Settings, Start};
 use blo::hypergradient::Unrolled;
 use blo::problem::{InnerTerms, OuterTerms, Quadratic};
-use blo::solve::{OnGrowth, Solve, Spectral, Step};
+use blo::solve::{OnGrowth, Spectral, Step};
 use blo::{Error, Estimator, Inverse, Rule};
 use common::{RandomQuadratic, Rng, cast, distance, dot, matvec, norm};
 
