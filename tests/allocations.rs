@@ -27,7 +27,7 @@ fn estimators() -> Vec<Estimator> {
         Inverse::Identity { alpha: 0.3 },
         Inverse::Zero,
     ]
-    .map(|inverse| Estimator::from(inverse))
+    .map(Estimator::from)
     .to_vec();
     all.push(Estimator::Unrolled(Unrolled { last: Some(4), ..Unrolled::descent(6, 0.3) }));
     let lanczos = Inverse::Damped { epsilon: 0.1, by: Spectral::LANCZOS };
