@@ -115,7 +115,7 @@ fn outcomes() {
     });
     let mut q = vec![0.0; 2];
     let result = blo::solve::solve(&mut wild, &nystrom(2, 1.0).into(), &vec![1.0; 2], &mut q, &mut Workspace::new());
-    assert!(result.is_err() || q.iter().all(|q| q.is_finite()));
+    assert!(matches!(result.unwrap_err(), Error::NonFinite { .. } | Error::Decomposition { .. }));
     for (argument, inverse) in
         [("rank", nystrom(0, 1.0)), ("epsilon", nystrom(1, 0.0)), ("epsilon", nystrom(1, f64::NAN))]
     {

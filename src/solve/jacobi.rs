@@ -43,7 +43,7 @@ pub(super) fn eigen(k: usize, matrix: &mut [f64], vectors: &mut [f64]) -> bool {
         }
     }
     (0..k).for_each(|i| matrix[i * k + i] *= size);
-    done
+    done && (0..k).all(|i| matrix[i * k + i].is_finite())
 }
 
 /// Rows p and q of a k × k matrix, turned.
