@@ -27,9 +27,15 @@ fn estimators() -> Vec<Estimator> {
         Inverse::Identity { alpha: 0.3 },
         Inverse::Zero,
     ]
-    .map(|inverse| Estimator::Implicit(Solve { inverse, verify: true }))
+    .map(Estimator::from)
     .to_vec();
     all.push(Estimator::Unrolled(Unrolled { last: Some(4), ..Unrolled::descent(6, 0.3) }));
+    let lanczos = Inverse::Damped { epsilon: 0.1, by: Spectral::LANCZOS };
+    let minres = Inverse::Minres { tolerance: 0.0, max_products: 200 };
+    all.push(minres.into());
+    all.push(Inverse::Nystrom { rank: 6, epsilon: 0.1, seed: 1 }.into());
+    all.push(Solve { refine: 2, start_from_last: true, ..lanczos.into() }.into());
+    all.push(Solve { start_from_last: true, ..minres.into() }.into());
     all
 }
 

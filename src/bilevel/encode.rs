@@ -175,7 +175,8 @@ mod settings {
     encode_enum!(Inverse { 0 => MinNorm { cutoff, by }, 1 => Damped { epsilon, by },
         2 => Neumann { terms, step, on_growth }, 3 => NeumannFilter { terms, alpha, by },
         4 => Cg { iterations, tolerance }, 5 => Identity { alpha }, 6 => Zero,
-        7 => CgTwice { tolerance, max_products }, 8 => Gmres { restart, tolerance, max_products } });
+        7 => CgTwice { tolerance, max_products }, 8 => Gmres { restart, tolerance, max_products },
+        9 => Minres { tolerance, max_products }, 10 => Nystrom { rank, epsilon, seed } });
     encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged,
         5 => Stalled });
     encode_enum!(Stage { 0 => First, 1 => Searching, 2 => Converged, 3 => Stalled });
@@ -195,7 +196,7 @@ mod settings {
     encode_struct!(Progress { stage, tolerance, f, lowest, flattest, idle, search });
     encode_struct!(ToleranceSchedule { first, factor, last });
     encode_struct!(Batch { size, seed });
-    encode_struct!(Solve { inverse, verify });
+    encode_struct!(Solve { inverse, verify, refine, start_from_last });
     encode_struct!(Unrolled { rule, steps, last, mode });
     encode_struct!(Settings {
         start,

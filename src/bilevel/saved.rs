@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! "blo run\n"  version u32  scalar width u8  lengths of u and w  settings  outcome  state of the loop
-//! u, w and their optimizers' buffers  w₀  the best so far  the batches' random state, order and position  the state of
-//! L-BFGS-B, if it is used  FNV-1a of all before
+//! u, w and their optimizers' buffers  w₀  the best so far  the batches' random state, order and position  the last q
+//! the state of L-BFGS-B, if it is used  FNV-1a of all before
 //! ```
 //!
 //! Little-endian on every machine; numbers are stored as `f64`, which is exact for both scalar types.
@@ -111,7 +111,8 @@ fn get_sampler(from: &mut Reader<'_>, sampler: &mut Sampler) -> Option<()> {
 }
 
 impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
-    /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, and the settings. The problem itself is
+    /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, the q that the
+    /// next solve starts from, and the settings. The problem itself is
     /// not saved. The file is written aside, flushed and renamed, so that a crash leaves the old one or the new one.
     ///
     /// # Errors
@@ -152,6 +153,10 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
         if let Some(sampler) = &self.sampler {
             put_sampler(sampler, &mut out);
+        }
+        self.workspace.last_q().is_some().put(&mut out);
+        if let Some(last) = self.workspace.last_q() {
+            put_point(points, last, &mut host, &mut out)?;
         }
         if let Some(search) = &self.search {
             search.method.progress.put(&mut out);
@@ -243,6 +248,14 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             && get_sampler(from, sampler).is_none()
         {
             return Ok(None);
+        }
+        let Some(has_last_q) = bool::get(from) else { return Ok(None) };
+        if has_last_q {
+            let mut last = points.zeros();
+            if get_point(points, from, &mut host, &mut last)?.is_none() {
+                return Ok(None);
+            }
+            self.workspace.set_last_q(Some(last));
         }
         self.begin_search()?;
         Ok(self.search.as_mut().map_or(Some(()), |search| {

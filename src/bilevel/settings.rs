@@ -97,6 +97,7 @@ pub(super) fn with_tolerance(estimator: Estimator, tolerance: f64) -> Estimator 
     match &mut solve.inverse {
         Inverse::Cg { tolerance: own, .. }
         | Inverse::CgTwice { tolerance: own, .. }
+        | Inverse::Minres { tolerance: own, .. }
         | Inverse::Gmres { tolerance: own, .. } => *own = tolerance,
         Inverse::MinNorm { by: Spectral::Lanczos { tolerance: own, .. }, .. }
         | Inverse::Damped { by: Spectral::Lanczos { tolerance: own, .. }, .. }

@@ -20,6 +20,9 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
         match estimator {
             Estimator::Implicit(solve) => {
                 let at = &self.problem;
+                if solve.start_from_last {
+                    self.last.get_or_insert_with(|| problem.inner_space().zeros());
+                }
                 self.solve.reserve_for(problem.vectors(at), solve, |own| problem.prepare_spectrum(at, own))
             }
             Estimator::Unrolled(unrolled) => unrolled::reserve(problem, unrolled, self),
@@ -30,13 +33,24 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
     /// ([`Problem::workspace_bytes`]). What the problem keeps for all of its users, data and decompositions, is not in it.
     pub fn bytes(&self, problem: &P) -> usize {
         // No `..` here: a new field has to say what it holds.
-        let Workspace { problem: at, solve, gradient: _, gradient_w: _, mixed: _, b: _, q: _, scratch: _, run, host } =
-            self;
+        let Workspace {
+            problem: at,
+            solve,
+            gradient: _,
+            gradient_w: _,
+            mixed: _,
+            b: _,
+            q: _,
+            scratch: _,
+            run,
+            host,
+            last,
+        } = self;
         let (outer, points, vectors) = (problem.outer_space(), problem.inner_space(), problem.vectors(at));
         problem.workspace_bytes(at)
             + solve.bytes(vectors)
             + 2 * outer.bytes()
-            + points.bytes()
+            + (1 + usize::from(last.is_some())) * points.bytes()
             + 3 * vectors.bytes()
             + run.as_ref().map_or(0, |run| run.bytes(points))
             + heap(host)

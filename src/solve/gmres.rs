@@ -55,10 +55,12 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     op.space().scale(T::ZERO, q);
     let mut before = norm;
     let mut size = 0.0_f64;
+    let max_products = report.products.saturating_add(max_products);
+    let mut first = true;
     loop {
         let Workspace { vectors, gmres: scalars, .. } = &mut *workspace;
         let Some((b, basis)) = vectors.split_first_mut() else { return Ok(()) };
-        if report.products == 0 {
+        if std::mem::take(&mut first) {
             op.space().copy(b, &mut basis[0]);
         } else {
             if report.products + 1 >= max_products {

@@ -12,19 +12,29 @@ struct Need {
     lanczos: usize,
     /// Products in a cycle of GMRES.
     cycle: usize,
+    /// Vectors of a sketch.
+    sketch: usize,
+    /// A residual, a correction, and the q before it.
+    corrects: bool,
     dense: bool,
 }
 
 impl Need {
     /// On vectors of n elements. No inverse is left to a default: a new one has to say here what it takes.
     fn of(solve: &Solve, n: usize) -> Need {
-        let vectors = |vectors: usize| Need { vectors, ..Need::default() };
+        let corrects = solve.refine > 0 || solve.start_from_last;
+        let vectors = |vectors: usize| Need { vectors, corrects, ..Need::default() };
         match solve.inverse {
             Inverse::Zero => vectors(0),
             Inverse::Identity { .. } => vectors(usize::from(solve.verify)),
             Inverse::Neumann { step: Step::Auto, .. } => Need { lanczos: AUTO_PRODUCTS, ..vectors(AUTO_PRODUCTS + 2) },
             Inverse::Neumann { step: Step::Fixed(_), .. } | Inverse::Cg { .. } => vectors(4),
             Inverse::CgTwice { .. } => vectors(6),
+            Inverse::Minres { .. } => vectors(9),
+            Inverse::Nystrom { rank, .. } => {
+                let sketch = rank.min(n);
+                Need { sketch, ..vectors((2 * sketch + 1).max(4)) }
+            }
             Inverse::Gmres { restart, .. } => {
                 let cycle = restart.min(n);
                 Need { cycle, ..vectors((cycle + 2).max(4)) }
@@ -60,10 +70,11 @@ impl<T: Scalar, V> Workspace<T, V> {
     ) -> Result<()> {
         solve.validate()?;
         let n = space.len();
-        let Need { vectors, lanczos, cycle, dense } = Need::of(solve, n);
-        let steps = lanczos.max(cycle);
+        let Need { vectors, lanczos, cycle, sketch, corrects, dense } = Need::of(solve, n);
+        let steps = lanczos.max(cycle).max(sketch);
         let scalars = (2 * steps + 2).saturating_mul(2 * steps + 2).saturating_mul(size_of::<f64>());
-        check_room(vectors.saturating_mul(space.bytes()).saturating_add(scalars))?;
+        let held = vectors + if corrects { 3 } else { 0 };
+        check_room(held.saturating_mul(space.bytes()).saturating_add(scalars))?;
         self.vectors.reserve_exact(vectors.saturating_sub(self.vectors.len()));
         self.reserve(space, vectors);
         if lanczos > 0 {
@@ -71,6 +82,13 @@ impl<T: Scalar, V> Workspace<T, V> {
         }
         if cycle > 0 {
             self.gmres.reserve(cycle);
+        }
+        if sketch > 0 {
+            self.host.reserve_exact(n.saturating_sub(self.host.len()));
+            self.nystrom.reserve(sketch);
+        }
+        if corrects {
+            self.correction.get_or_insert_with(|| [(); 3].map(|()| space.zeros()));
         }
         if dense {
             self.reserve_host(n);
@@ -88,8 +106,9 @@ impl<T: Scalar, V> Workspace<T, V> {
 
     /// The memory in use.
     pub(crate) fn bytes<S: Space<T, Vector = V>>(&self, space: &S) -> usize {
-        // No `..` here: a new field has to say what it holds.
-        let Workspace { vectors, lanczos, spectrum, host, host_out, scratch, kept: _, targets, shifts, gmres } = self;
+        // A new field has to say here what it holds.
+        let Workspace { vectors, lanczos, spectrum, host, host_out, scratch, kept: _, targets, shifts, .. } = self;
+        let Workspace { gmres, nystrom, correction, .. } = self;
         heap(vectors)
             + vectors.len() * space.bytes()
             + lanczos.bytes()
@@ -100,6 +119,8 @@ impl<T: Scalar, V> Workspace<T, V> {
             + heap(targets)
             + heap(shifts)
             + gmres.bytes()
+            + nystrom.bytes()
+            + correction.as_ref().map_or(0, |own| own.len() * space.bytes())
     }
 }
 

@@ -29,7 +29,8 @@
 use super::loss::Batch;
 use super::passes::{At, Back, Sweep};
 use crate::cpu::{self, Form, Simd};
-use crate::solve::Space;
+use crate::problem::heap_of;
+use crate::solve::{Space, heap};
 use crate::{Error, Result, Scalar};
 use std::ops::Range;
 
@@ -150,6 +151,17 @@ impl<T: Scalar> Factored<T> {
             narrow: [(); 2].map(|()| vec![T::ZERO; plain]),
             parts,
         })
+    }
+
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Factored { simd: _, len: _, parts, size: _, base, squares, arrays, square, wide, narrow } = self;
+        let of_layers: usize = arrays.iter().flatten().map(heap).sum();
+        heap(parts)
+            + heap_of(&[base, squares, square, wide])
+            + heap(arrays)
+            + of_layers
+            + heap_of(&[&narrow[0], &narrow[1]])
     }
 
     /// Makes the arrays of a linearization, and b the right-hand side.
@@ -289,6 +301,10 @@ impl<T: Scalar> Space<T> for Factored<T> {
 
     fn zeros(&self) -> Vec<f64> {
         vec![0.0; self.size]
+    }
+
+    fn bytes(&self) -> usize {
+        self.size * size_of::<f64>()
     }
 
     fn load(&self, _: &[T], _: &mut Vec<f64>) -> Result<()> {

@@ -16,6 +16,8 @@ use super::loss::Batch;
 use super::model::Model;
 use crate::Scalar;
 use crate::cpu::Simd;
+use crate::problem::heap_of;
+use crate::solve::heap;
 
 /// What one forward and backward pass leaves behind.
 #[derive(Debug)]
@@ -52,7 +54,20 @@ fn multiply<T: Scalar>(x: &mut [T], y: &[T]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x = *x * *y);
 }
 
+/// The memory of lists of lists.
+pub(super) fn heap_of_lists<T>(lists: &[&Vec<Vec<T>>]) -> usize {
+    lists.iter().map(|list| heap(list) + list.iter().map(heap).sum::<usize>()).sum()
+}
+
 impl<T: Scalar> Pass<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Pass { activations, slopes, curves, outputs, probabilities, values, deltas, errors } = self;
+        heap_of_lists(&[activations, slopes, curves, deltas, errors])
+            + heap_of(&[outputs, probabilities])
+            + heap(values)
+    }
+
     /// For up to `rows` examples; with φ″ if `second`.
     pub fn new(model: &Model, rows: usize, second: bool) -> Pass<T> {
         let outputs = || model.layers.iter().map(|layer| layer.outputs);
@@ -171,6 +186,12 @@ pub(super) enum Back {
 }
 
 impl<T: Scalar> Sweep<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Sweep { rz, ra, rdelta, back } = self;
+        heap_of_lists(&[rz, ra, rdelta, back])
+    }
+
     /// For up to `rows` examples.
     pub fn new(model: &Model, rows: usize) -> Sweep<T> {
         let outputs = || model.layers.iter().map(|layer| layer.outputs);

@@ -8,7 +8,7 @@ use super::passes::{At, Back, Pass, Sweep};
 use crate::cpu::{self, Simd};
 use crate::error::{check_finite, check_len, invalid};
 use crate::problem::{self, Examples, Problem, Reduction};
-use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space};
+use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space, Step, heap};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
@@ -233,7 +233,9 @@ impl<T: Scalar> Mlp<T> {
         let [b, q] = [(); 2].map(|()| space.zeros());
         let product = vec![T::ZERO; self.model.parameters()];
         let penalties = vec![0.0; self.model.layers.len()];
-        Some(Series { space, penalties, b, q, product, scratch: solve::Workspace::new() })
+        let mut scratch = solve::Workspace::new();
+        scratch.reserve_for(&space, &Inverse::neumann(2, 1.0).into(), |_| Ok(())).ok()?;
+        Some(Series { space, penalties, b, q, product, scratch })
     }
 
     /// q ← the Neumann series, term by term on factored vectors.
@@ -385,6 +387,17 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         }
     }
 
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { scratch, frozen, u, w, sweep, change, outer_pass, outer_weights, series } = workspace;
+        let point = |point: &Point<T>| point.data.bytes() + point.pass.bytes();
+        let series = series.as_ref().map_or(0, |series| {
+            let Series { space, penalties, b, q, product, scratch } = series;
+            Factored::bytes(space) + problem::heap_of(&[penalties, b, q]) + heap(product) + scratch.bytes(space)
+        });
+        let lists = problem::heap_of(&[u, w, outer_weights]);
+        point(scratch) + point(frozen) + lists + sweep.bytes() + change.bytes() + outer_pass.bytes() + series
+    }
+
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
         let point = &mut workspace.scratch;
         let value = self.pass(u, w, point)?;
@@ -436,7 +449,8 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         q: &mut Vec<T>,
         scratch: &mut problem::SolveWorkspace<T, Self>,
     ) -> Result<Report> {
-        let long = matches!(solve.inverse, Inverse::Neumann { terms: 2.., .. });
+        let long = matches!(solve.inverse, Inverse::Neumann { terms: 2.., step: Step::Fixed(_), .. })
+            && !solve.start_from_last;
         match workspace.series.take() {
             Some(mut series) if long => {
                 let report = self.solve_factored(workspace, solve, b, q, &mut series);
