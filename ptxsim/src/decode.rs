@@ -19,6 +19,22 @@ pub(crate) const CONST_BASE: u32 = 1024;
 /// Unused bytes between static shared variables, which a program must not count on being neighbours.
 const SHARED_GAP: u64 = 64;
 
+/// Beginnings of special registers that exist but are not modelled.
+const SPECIAL_OUTSIDE: [&str; 12] = [
+    "%clock",
+    "%smid",
+    "%nsmid",
+    "%gridid",
+    "%globaltimer",
+    "%pm",
+    "%envreg",
+    "%total_smem",
+    "%dynamic_smem",
+    "%aggr_smem",
+    "%cluster",
+    "%is_explicit_cluster",
+];
+
 #[derive(Clone, Copy, Debug)]
 enum Name {
     Reg(Ty, R),
@@ -323,6 +339,9 @@ impl Cursor<'_> {
         match self.d.names.get(name) {
             Some(&Name::Reg(ty, r)) => Ok((ty, r)),
             Some(_) => self.fail(ParseKind::Type, format!("{name} is not a register")),
+            None if SPECIAL_OUTSIDE.iter().any(|s| name.starts_with(s)) => {
+                self.outside(format!("special register {name}"))
+            }
             None => self.fail(ParseKind::Name, format!("{name} is not defined")),
         }
     }

@@ -39,6 +39,9 @@ impl Bank {
     #[inline]
     pub fn uninit(&self, off: usize, size: usize) -> Option<usize> {
         // A naturally aligned access of up to 8 bytes lies within one byte of the bitmap.
+        if size == 0 {
+            return None;
+        }
         if size <= 8 && off % 8 + size <= 8 {
             let want = ((1u32 << size) - 1) as u8;
             if (self.init[off / 8] >> (off % 8)) & want == want {
@@ -50,7 +53,7 @@ impl Bank {
 
     #[inline]
     pub fn mark(&mut self, off: usize, size: usize, init: bool) {
-        if init && size <= 8 && off % 8 + size <= 8 {
+        if init && (1..=8).contains(&size) && off % 8 + size <= 8 {
             self.init[off / 8] |= (((1u32 << size) - 1) as u8) << (off % 8);
             return;
         }
