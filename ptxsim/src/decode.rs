@@ -11,6 +11,7 @@ use crate::syntax::{Operand, RawInst, RawKernel, RawModule, Variable};
 use crate::types::{Space, Ty, align_up};
 
 type Parsed<T> = Result<T, ParseError>;
+type Addresses = Vec<(String, u32)>;
 
 /// First address of the shared window, so that address 0 is never valid.
 pub(crate) const SHARED_BASE: u32 = 1024;
@@ -54,7 +55,7 @@ pub(crate) struct Decoder {
 }
 
 /// Lay out the constants of a module: addresses by name, and the bytes.
-fn constants(module: &RawModule) -> Parsed<(Vec<(String, u32)>, Vec<u8>)> {
+fn constants(module: &RawModule) -> Parsed<(Addresses, Vec<u8>)> {
     let (mut names, mut bytes) = (Vec::new(), Vec::new());
     for v in &module.constants {
         let start = align_up(bytes.len() as u64, v.align).unwrap_or(u64::MAX);

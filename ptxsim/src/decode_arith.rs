@@ -180,7 +180,11 @@ impl Cursor<'_> {
             }
             "shl" | "shr" => {
                 let left = name == "shl";
-                let ty = self.ty(if left { &[Ty::B32, Ty::B64] } else { &[Ty::B32, Ty::B64, Ty::U32, Ty::U64, Ty::S32, Ty::S64] })?;
+                let ty = self.ty(if left {
+                    &[Ty::B32, Ty::B64]
+                } else {
+                    &[Ty::B32, Ty::B64, Ty::U32, Ty::U64, Ty::S32, Ty::S64]
+                })?;
                 let kind = match (left, ty.is_signed()) {
                     (true, _) => Shift::Left,
                     (false, false) => Shift::RightU,
@@ -398,9 +402,7 @@ impl Cursor<'_> {
         let allowed: &[Ty] = match (ftz, cmp_name.as_str()) {
             (true, "lo" | "ls" | "hi" | "hs") => &[],
             (true, _) => &[Ty::F32],
-            (_, "eq" | "ne") => {
-                &[Ty::U32, Ty::S32, Ty::U64, Ty::S64, Ty::F32, Ty::F64, Ty::B32, Ty::B64]
-            }
+            (_, "eq" | "ne") => &[Ty::U32, Ty::S32, Ty::U64, Ty::S64, Ty::F32, Ty::F64, Ty::B32, Ty::B64],
             (_, "lt" | "le" | "gt" | "ge") => &NUMBERS,
             (_, "lo" | "ls" | "hi" | "hs") => &[Ty::U32, Ty::U64],
             _ => &[Ty::F32, Ty::F64],
@@ -429,18 +431,7 @@ impl Cursor<'_> {
         let frnd = if irnd.is_none() { self.choose(&ROUNDING) } else { None };
         let ftz = self.take("ftz");
         let sat = self.take("sat");
-        let all = [
-            Ty::U8,
-            Ty::U16,
-            Ty::U32,
-            Ty::U64,
-            Ty::S8,
-            Ty::S16,
-            Ty::S32,
-            Ty::S64,
-            Ty::F32,
-            Ty::F64,
-        ];
+        let all = [Ty::U8, Ty::U16, Ty::U32, Ty::U64, Ty::S8, Ty::S16, Ty::S32, Ty::S64, Ty::F32, Ty::F64];
         let (to, from) = (self.ty(&all)?, self.ty(&all)?);
         // Which rounding the pair of types asks for: (integral, floating).
         let want = match (from.is_float(), to.is_float()) {

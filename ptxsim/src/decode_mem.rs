@@ -8,12 +8,8 @@ use crate::types::{Space, Ty};
 
 type Parsed<T> = Result<T, ParseError>;
 
-const SPACES: [(&str, Space); 4] = [
-    ("global", Space::Global),
-    ("shared", Space::Shared),
-    ("shared::cta", Space::Shared),
-    ("const", Space::Const),
-];
+const SPACES: [(&str, Space); 4] =
+    [("global", Space::Global), ("shared", Space::Shared), ("shared::cta", Space::Shared), ("const", Space::Const)];
 /// Whether the scope reaches beyond the block.
 const SCOPES: [(&str, bool); 4] = [("cta", false), ("cluster", true), ("gpu", true), ("sys", true)];
 const DATA: [Ty; 14] = [
@@ -69,12 +65,8 @@ impl Cursor<'_> {
             "bar" | "barrier" => self.barrier(name == "bar")?,
             "shfl" => {
                 self.require("sync", &[("sync", ())])?;
-                let modes = [
-                    ("up", ShflMode::Up),
-                    ("down", ShflMode::Down),
-                    ("bfly", ShflMode::Bfly),
-                    ("idx", ShflMode::Idx),
-                ];
+                let modes =
+                    [("up", ShflMode::Up), ("down", ShflMode::Down), ("bfly", ShflMode::Bfly), ("idx", ShflMode::Idx)];
                 let mode = self.require("a mode", &modes)?;
                 let ty = self.ty(&[Ty::B32])?;
                 let (d, p) = self.pair(ty)?;

@@ -202,9 +202,8 @@ impl Exec<'_, '_> {
         let warps = self.block.warps.len() as u32;
         let mut any = false;
         for id in 0..16 {
-            let at: Vec<usize> = (0..warps as usize)
-                .filter(|&i| self.block.warps[i].waiting.is_some_and(|x| x.id == id))
-                .collect();
+            let at: Vec<usize> =
+                (0..warps as usize).filter(|&i| self.block.warps[i].waiting.is_some_and(|x| x.id == id)).collect();
             let Some(&first) = at.first() else {
                 continue;
             };

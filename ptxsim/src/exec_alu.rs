@@ -1,58 +1,49 @@
 //! Arithmetic on 32 lanes at once.
 
 use crate::fault::{FaultKind, Res, stop};
-use crate::float::{binary32, binary64, canon, compare, convert, fma32, ftz, unary32, unary64};
-use crate::op::{BoolOp, F1, F2, Fm, I1, I2, Op, R, Setp, Shift};
+use crate::float::{binary32, binary64, canon, convert, fma32, ftz, unary32, unary64};
+use crate::op::{BoolOp, Cmp, F1, F2, Fm, I1, I2, Op, R, Setp, Shift};
 use crate::types::{Space, Ty};
-use crate::warp::{V32, V64, Warp, each, lanes};
+use crate::warp::{V64, Warp, lanes};
 
+#[inline(always)]
 fn f(x: u32) -> f32 {
     f32::from_bits(x)
 }
 
+#[inline(always)]
 fn d(x: u64) -> f64 {
     f64::from_bits(x)
 }
 
+/// Whether `cmp` holds, lane by lane. Ordered comparisons are false on NaN, unordered ones true.
 #[inline(always)]
-fn fma_lanes32(a: &V32, b: &V32, c: &V32) -> V32 {
-    std::array::from_fn(|i| canon(f(a[i]).mul_add(f(b[i]), f(c[i]))).to_bits())
-}
-
-#[inline(always)]
-fn fma_lanes64(a: &V64, b: &V64, c: &V64) -> V64 {
-    std::array::from_fn(|i| d(a[i]).mul_add(d(b[i]), d(c[i])).to_bits())
-}
-
-/// The same with the processor's fused multiply-add; without it `mul_add` is a correct but slow library call.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn fma_native32(a: &V32, b: &V32, c: &V32) -> V32 {
-    fma_lanes32(a, b, c)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn fma_native64(a: &V64, b: &V64, c: &V64) -> V64 {
-    fma_lanes64(a, b, c)
-}
-
-fn fma_all32(a: &V32, b: &V32, c: &V32) -> V32 {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("fma") && is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has both features.
-        return unsafe { fma_native32(a, b, c) };
+#[allow(clippy::double_comparisons)] // clippy's `x != y` holds for NaN
+fn compare_all<T: PartialOrd + Copy>(cmp: Cmp, a: [T; 32], b: [T; 32]) -> u32 {
+    #[inline(always)]
+    fn mask<T: Copy>(a: [T; 32], b: [T; 32], f: impl Fn(T, T) -> bool) -> u32 {
+        let mut t = 0;
+        for i in 0..32 {
+            t |= (f(a[i], b[i]) as u32) << i;
+        }
+        t
     }
-    fma_lanes32(a, b, c)
-}
-
-fn fma_all64(a: &V64, b: &V64, c: &V64) -> V64 {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("fma") && is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has both features.
-        return unsafe { fma_native64(a, b, c) };
+    match cmp {
+        Cmp::Eq => mask(a, b, |x, y| x == y),
+        Cmp::Ne => mask(a, b, |x, y| x < y || x > y),
+        Cmp::Lt => mask(a, b, |x, y| x < y),
+        Cmp::Le => mask(a, b, |x, y| x <= y),
+        Cmp::Gt => mask(a, b, |x, y| x > y),
+        Cmp::Ge => mask(a, b, |x, y| x >= y),
+        Cmp::Equ => !mask(a, b, |x, y| x < y || x > y),
+        Cmp::Neu => !mask(a, b, |x, y| x == y),
+        Cmp::Ltu => !mask(a, b, |x, y| x >= y),
+        Cmp::Leu => !mask(a, b, |x, y| x > y),
+        Cmp::Gtu => !mask(a, b, |x, y| x <= y),
+        Cmp::Geu => !mask(a, b, |x, y| x < y),
+        Cmp::Num => mask(a, b, |x, y| x <= y || x > y),
+        Cmp::Nan => !mask(a, b, |x, y| x <= y || x > y),
     }
-    fma_lanes64(a, b, c)
 }
 
 fn bfe(signed: bool, a: u64, pos: u32, len: u32, bits: u32) -> u64 {
@@ -106,6 +97,7 @@ fn lop3(lut: u8, a: u32, b: u32, c: u32) -> u32 {
     })
 }
 
+#[inline(always)]
 fn shift(kind: Shift, a: u64, n: u32, bits: u32) -> u64 {
     match kind {
         Shift::Left if n >= bits => 0,
@@ -161,6 +153,24 @@ impl Warp {
 
     /// Execute an arithmetic instruction for the lanes of `m`. The result names a lane that divided by zero.
     pub fn alu(&mut self, op: &Op, m: u32) -> Res<Option<usize>> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has both features.
+            return unsafe { self.alu_native(op, m) };
+        }
+        self.alu_any(op, m)
+    }
+
+    /// The same code with wide vectors and the processor's fused multiply-add; without them `mul_add` is a library
+    /// call, as correct but slow.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn alu_native(&mut self, op: &Op, m: u32) -> Res<Option<usize>> {
+        self.alu_any(op, m)
+    }
+
+    #[inline(always)]
+    fn alu_any(&mut self, op: &Op, m: u32) -> Res<Option<usize>> {
         match *op {
             Op::Mov32(d, a) => self.un32(d, a, m, |x| x)?,
             Op::Mov64(d, a) => self.un64(d, a, m, |x| x)?,
@@ -273,18 +283,14 @@ impl Warp {
                 F2::Mul => self.bin64(r, a, b, m, |x, y| (d(x) * d(y)).to_bits())?,
                 _ => self.bin64(r, a, b, m, |x, y| binary64(op, d(x), d(y)).to_bits())?,
             },
-            Op::Fma32(fm, r, [a, b, c]) => {
+            Op::Fma32(fm, r, abc) => {
                 if fm == Fm::RN {
-                    let v = fma_all32(self.get32(a, m)?, self.get32(b, m)?, self.get32(c, m)?);
-                    self.set32(r, m, |i| v[i]);
+                    self.tri32(r, abc, m, |a, b, c| canon(f(a).mul_add(f(b), f(c))).to_bits())?;
                 } else {
-                    self.tri32(r, [a, b, c], m, |a, b, c| fma32(fm, f(a), f(b), f(c)).to_bits())?;
+                    self.tri32(r, abc, m, |a, b, c| fma32(fm, f(a), f(b), f(c)).to_bits())?;
                 }
             }
-            Op::Fma64(r, [a, b, c]) => {
-                let v = fma_all64(self.get64(a, m)?, self.get64(b, m)?, self.get64(c, m)?);
-                self.set64(r, m, |i| v[i]);
-            }
+            Op::Fma64(r, abc) => self.tri64(r, abc, m, |a, b, c| d(a).mul_add(d(b), d(c)).to_bits())?,
             Op::Cvt(c) => {
                 let x: V64 = if c.from.size() == 8 {
                     *self.get64(c.a, m)?
@@ -345,6 +351,7 @@ impl Warp {
         Ok(None)
     }
 
+    #[inline(always)]
     fn int32(&mut self, op: I2, d: R, a: R, b: R, m: u32) -> Res<Option<usize>> {
         let s = |x: u32| x as i32;
         match op {
@@ -378,6 +385,7 @@ impl Warp {
         Ok(None)
     }
 
+    #[inline(always)]
     fn int64(&mut self, op: I2, d: R, a: R, b: R, m: u32) -> Res<Option<usize>> {
         let s = |x: u64| x as i64;
         match op {
@@ -409,30 +417,23 @@ impl Warp {
         Ok(None)
     }
 
+    #[inline(always)]
     fn set_predicate(&mut self, s: &Setp, m: u32) -> Res {
-        let mut t = 0u32;
-        match s.ty {
+        let mut t = match s.ty {
             Ty::F32 => {
-                let (a, b) = (*self.get32(s.a, m)?, *self.get32(s.b, m)?);
-                let read = |x: u32| if s.ftz { ftz(f(x)) } else { f(x) };
-                each(m, |i| t |= (compare(s.cmp, read(a[i]), read(b[i])) as u32) << i);
+                let (a, b) = (self.get32(s.a, m)?, self.get32(s.b, m)?);
+                if s.ftz {
+                    compare_all(s.cmp, a.map(|x| ftz(f(x))), b.map(|x| ftz(f(x))))
+                } else {
+                    compare_all(s.cmp, a.map(f), b.map(f))
+                }
             }
-            Ty::F64 => {
-                let (a, b) = (*self.get64(s.a, m)?, *self.get64(s.b, m)?);
-                each(m, |i| t |= (compare(s.cmp, d(a[i]), d(b[i])) as u32) << i);
-            }
-            Ty::S64 | Ty::U64 => {
-                let (a, b) = (*self.get64(s.a, m)?, *self.get64(s.b, m)?);
-                // Flipping the top bit maps the signed order to the unsigned one.
-                let flip = if s.ty == Ty::S64 { 1 << 63 } else { 0 };
-                each(m, |i| t |= (compare(s.cmp, a[i] ^ flip, b[i] ^ flip) as u32) << i);
-            }
-            _ => {
-                let (a, b) = (*self.get32(s.a, m)?, *self.get32(s.b, m)?);
-                let flip = if s.ty == Ty::S32 { 1 << 31 } else { 0 };
-                each(m, |i| t |= (compare(s.cmp, a[i] ^ flip, b[i] ^ flip) as u32) << i);
-            }
-        }
+            Ty::F64 => compare_all(s.cmp, self.get64(s.a, m)?.map(d), self.get64(s.b, m)?.map(d)),
+            Ty::U64 => compare_all(s.cmp, *self.get64(s.a, m)?, *self.get64(s.b, m)?),
+            Ty::S64 => compare_all(s.cmp, self.get64(s.a, m)?.map(|x| x as i64), self.get64(s.b, m)?.map(|x| x as i64)),
+            Ty::S32 => compare_all(s.cmp, self.get32(s.a, m)?.map(|x| x as i32), self.get32(s.b, m)?.map(|x| x as i32)),
+            _ => compare_all(s.cmp, *self.get32(s.a, m)?, *self.get32(s.b, m)?),
+        };
         let mut q = !t;
         if let Some((op, c, negated)) = s.combine {
             let c = self.getp(c, m)?;
@@ -448,6 +449,7 @@ impl Warp {
     }
 }
 
+#[inline(always)]
 fn combine(op: BoolOp, a: u32, b: u32) -> u32 {
     match op {
         BoolOp::And => a & b,
@@ -456,18 +458,22 @@ fn combine(op: BoolOp, a: u32, b: u32) -> u32 {
     }
 }
 
+#[inline(always)]
 fn hi_s32(a: u32, b: u32) -> u32 {
     ((a as i32 as i64 * b as i32 as i64) >> 32) as u32
 }
 
+#[inline(always)]
 fn hi_u32(a: u32, b: u32) -> u32 {
     ((a as u64 * b as u64) >> 32) as u32
 }
 
+#[inline(always)]
 fn hi_s64(a: u64, b: u64) -> u64 {
     ((a as i64 as i128 * b as i64 as i128) >> 64) as u64
 }
 
+#[inline(always)]
 fn hi_u64(a: u64, b: u64) -> u64 {
     ((a as u128 * b as u128) >> 64) as u64
 }

@@ -36,12 +36,12 @@ fn addresses(w: &Warp, a: &Addr, m: u32) -> Res<[u64; 32]> {
 
 /// What an access does to memory, for the checks.
 #[derive(Clone, Copy)]
-struct Check {
-    space: Space,
-    size: usize,
-    kind: Use,
-    sem: Sem,
-    line: u32,
+pub(crate) struct Check {
+    pub space: Space,
+    pub size: usize,
+    pub kind: Use,
+    pub sem: Sem,
+    pub line: u32,
 }
 
 impl Exec<'_, '_> {
@@ -212,6 +212,9 @@ impl Exec<'_, '_> {
         let size = one * a.count as usize;
         let kind = if a.nc { Use::ReadOnly } else { Use::Read };
         let check = Check { space: a.space, size, kind, sem: a.sem, line };
+        if self.fast_load(w, a, &check, &at, m) {
+            return Ok(());
+        }
         for i in lanes(m) {
             let place = self.place(w, &check, i, at[i])?;
             let bytes = self.read(place, size);
@@ -237,6 +240,9 @@ impl Exec<'_, '_> {
             }
         }
         let check = Check { space: a.space, size, kind: Use::Write, sem: a.sem, line };
+        if self.fast_store(w, a, &check, &at, m) {
+            return Ok(());
+        }
         for i in lanes(m) {
             let place = self.place(w, &check, i, at[i])?;
             let mut bytes = [0; 16];
@@ -261,9 +267,8 @@ impl Exec<'_, '_> {
         for i in lanes(m) {
             let place = self.place(w, &check, i, at[i])?;
             let bytes = self.read(place, size);
-            let old = u64::from_le_bytes([
-                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-            ]);
+            let old =
+                u64::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]]);
             let new = update(a.op, a.ty, old, b[i], c[i], matches!(place, Place::Global(..)));
             self.write(place, &new.to_le_bytes()[..size]);
             if let Some(d) = a.d {

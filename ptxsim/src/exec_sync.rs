@@ -114,9 +114,7 @@ impl Exec<'_, '_> {
             }
         }
         for (j, &r) in x.d.iter().enumerate() {
-            w.set32(r, m, |i| {
-                crate::float::canon(c[i / 4 + 8 * (j >> 1)][2 * (i % 4) + (j & 1)] as f32).to_bits()
-            });
+            w.set32(r, m, |i| crate::float::canon(c[i / 4 + 8 * (j >> 1)][2 * (i % 4) + (j & 1)] as f32).to_bits());
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 //!
 //! A NaN result of an f32 operation is the canonical 0x7fffffff, as on the hardware; f64 NaNs are the host's.
 
-use crate::op::{Cmp, Cvt, F1, F2, Fm, Rnd};
+use crate::op::{Cvt, F1, F2, Fm, Rnd};
 use crate::types::Ty;
 
 pub(crate) const NAN32: u32 = 0x7fff_ffff;
 
+#[inline(always)]
 pub(crate) fn ftz(x: f32) -> f32 {
     if x.is_subnormal() { 0f32.copysign(x) } else { x }
 }
@@ -200,23 +201,6 @@ pub(crate) fn unary64(op: F1, a: f64) -> f64 {
         F1::Sqrt => a.sqrt(),
         // The decoder lets no other operation through in f64.
         _ => 1.0 / a,
-    }
-}
-
-pub(crate) fn compare<T: PartialOrd>(cmp: Cmp, a: T, b: T) -> bool {
-    let order = a.partial_cmp(&b);
-    let Some(o) = order else {
-        return matches!(cmp, Cmp::Equ | Cmp::Neu | Cmp::Ltu | Cmp::Leu | Cmp::Gtu | Cmp::Geu | Cmp::Nan);
-    };
-    match cmp {
-        Cmp::Eq | Cmp::Equ => o.is_eq(),
-        Cmp::Ne | Cmp::Neu => o.is_ne(),
-        Cmp::Lt | Cmp::Ltu => o.is_lt(),
-        Cmp::Le | Cmp::Leu => o.is_le(),
-        Cmp::Gt | Cmp::Gtu => o.is_gt(),
-        Cmp::Ge | Cmp::Geu => o.is_ge(),
-        Cmp::Num => true,
-        Cmp::Nan => false,
     }
 }
 

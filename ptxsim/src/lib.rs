@@ -6,6 +6,7 @@ mod decode_mem;
 mod device;
 mod exec;
 mod exec_alu;
+mod exec_fast;
 mod exec_mem;
 mod exec_sync;
 mod fault;

@@ -388,7 +388,8 @@ impl Parser {
             return self.outside("nested blocks");
         }
         let line = self.line();
-        if let (Some(Tok::Word(w)), Some(Token { tok: Tok::Punct(':'), .. })) = (self.peek(), self.toks.get(self.at + 1))
+        if let (Some(Tok::Word(w)), Some(Token { tok: Tok::Punct(':'), .. })) =
+            (self.peek(), self.toks.get(self.at + 1))
         {
             k.labels.push((line, w.clone(), k.insts.len()));
             self.at += 2;

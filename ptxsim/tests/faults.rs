@@ -1,4 +1,5 @@
 //! Planted faults: each is caught, with its kind and its line.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -96,7 +97,12 @@ fn missing_barrier() {
     assert!(matches!(f.kind, FaultKind::UninitMemory | FaultKind::SharedRace), "{f}");
     let text = plant(MATMUL, "    bar.sync 0;                         // tiles read\n", "");
     let f = matmul(&text);
-    let lines = [line_of(&text, "st.shared.f32 [%sa]"), line_of(&text, "st.shared.f32 [%sb]"), line_of(&text, "ld.shared.f32 %x"), line_of(&text, "ld.shared.f32 %y")];
+    let lines = [
+        line_of(&text, "st.shared.f32 [%sa]"),
+        line_of(&text, "st.shared.f32 [%sb]"),
+        line_of(&text, "ld.shared.f32 %x"),
+        line_of(&text, "ld.shared.f32 %y"),
+    ];
     assert!(f.kind == FaultKind::SharedRace && lines.contains(&f.line), "{f}");
 }
 
@@ -104,7 +110,10 @@ fn missing_barrier() {
 fn write_after_write_in_shared_memory() {
     caught(FaultKind::SharedRace, "st.shared.u32 [buf], 1; //!");
     // Also by the two warps, and only there.
-    caught(FaultKind::SharedRace, "and.b32 %r0, %t, 31;\nmov.u32 %s, buf;\nmad.lo.u32 %s, %r0, 4, %s;\nst.shared.u32 [%s], 1; //!");
+    caught(
+        FaultKind::SharedRace,
+        "and.b32 %r0, %t, 31;\nmov.u32 %s, buf;\nmad.lo.u32 %s, %r0, 4, %s;\nst.shared.u32 [%s], 1; //!",
+    );
 }
 
 #[test]
@@ -147,11 +156,15 @@ fn uninitialised_reads() {
     caught(FaultKind::UninitRegister, "add.u32 %r0, %r1, 1; //!");
     caught(FaultKind::UninitRegister, "@%p mov.u32 %r0, 1; //!");
     // Written on one side of a branch only.
-    let f = caught(FaultKind::UninitRegister, "setp.lt.u32 %p, %t, 5;\n@%p mov.u32 %r0, 1;\nst.global.u32 [%a], %r0; //!");
+    let f =
+        caught(FaultKind::UninitRegister, "setp.lt.u32 %p, %t, 5;\n@%p mov.u32 %r0, 1;\nst.global.u32 [%a], %r0; //!");
     assert_eq!(f.thread, [5, 0, 0]);
     // Part of a wider read.
-    caught(FaultKind::UninitMemory, "setp.eq.u32 %p, %t, 0;\n@!%p bra END;\nst.shared.u32 [buf], 1;\nst.shared.u32 [buf+8], 1;\n\
-        st.shared.u32 [buf+12], 1;\nld.shared.v4.u32 {%r0, %r1, %r2, %r3}, [buf]; //!\nEND:");
+    caught(
+        FaultKind::UninitMemory,
+        "setp.eq.u32 %p, %t, 0;\n@!%p bra END;\nst.shared.u32 [buf], 1;\nst.shared.u32 [buf+8], 1;\n\
+        st.shared.u32 [buf+12], 1;\nld.shared.v4.u32 {%r0, %r1, %r2, %r3}, [buf]; //!\nEND:",
+    );
 }
 
 #[test]
@@ -193,7 +206,9 @@ fn two_blocks_store_to_one_address() {
     // Two threads, the same value.
     caught(FaultKind::GlobalRace, "st.global.u32 [%x], 1; //!");
     // Reading what another block writes.
-    let text = small("mov.u32 %r0, %ctaid.x;\nsetp.eq.u32 %p, %r0, 0;\n@%p ld.global.u32 %r1, [%a];\n@!%p st.global.u32 [%a], %r0;");
+    let text = small(
+        "mov.u32 %r0, %ctaid.x;\nsetp.eq.u32 %p, %r0, 0;\n@%p ld.global.u32 %r1, [%a];\n@!%p st.global.u32 [%a], %r0;",
+    );
     for seed in [0, 1, 2, 3] {
         let mut c = config(2, 64);
         c.seed = seed;
@@ -202,7 +217,10 @@ fn two_blocks_store_to_one_address() {
     // Written once, read through the read-only path.
     caught(FaultKind::GlobalRace, "st.global.u32 [%a], %t;\nld.global.nc.u32 %r0, [%a]; //!");
     // A plain store beside an atomic.
-    caught(FaultKind::GlobalRace, "red.global.add.u32 [%x], 1;\nsetp.eq.u32 %p, %t, 40;\n@%p st.global.u32 [%x], 0; //!");
+    caught(
+        FaultKind::GlobalRace,
+        "red.global.add.u32 [%x], 1;\nsetp.eq.u32 %p, %t, 40;\n@%p st.global.u32 [%x], 0; //!",
+    );
 }
 
 #[test]
@@ -218,7 +236,10 @@ fn fences_of_a_grid_barrier() {
         dev.launch(&m, "rounds", &c, &[Arg::Ptr(slots), Arg::Ptr(counter), Arg::Ptr(out), Arg::U32(3)])
     };
     run(BARRIER).unwrap();
-    for fence in ["    membar.gl;                          // publish\n", "    membar.gl;                          // take over\n"] {
+    for fence in [
+        "    membar.gl;                          // publish\n",
+        "    membar.gl;                          // take over\n",
+    ] {
         let f = run(&plant(BARRIER, fence, "")).unwrap_err();
         assert_eq!(f.kind, FaultKind::GlobalRace, "{f}");
     }
@@ -258,7 +279,8 @@ fn endless_spins() {
     let out = dev.alloc(16).unwrap();
     let mut c = config(4, 64);
     c.step_budget = 100_000;
-    let f = dev.launch(&m, "rounds", &c, &[Arg::Ptr(slots), Arg::Ptr(counter), Arg::Ptr(out), Arg::U32(3)]).unwrap_err();
+    let f =
+        dev.launch(&m, "rounds", &c, &[Arg::Ptr(slots), Arg::Ptr(counter), Arg::Ptr(out), Arg::U32(3)]).unwrap_err();
     assert_eq!(f.kind, FaultKind::StepBudget);
 }
 
@@ -279,7 +301,8 @@ fn async_copy_without_a_wait() {
     let f = run(&plant(ASYNC, "cp.async.wait_group 1;", "")).unwrap_err();
     assert_eq!((f.kind, f.line), (FaultKind::AsyncRead, read), "{f}");
     // Waited for, but only by the thread that copied.
-    let f = run(&plant(ASYNC, "    bar.sync 0;\n    and.b32 %i, %stage, 1;", "    and.b32 %i, %stage, 1;")).unwrap_err();
+    let f =
+        run(&plant(ASYNC, "    bar.sync 0;\n    and.b32 %i, %stage, 1;", "    and.b32 %i, %stage, 1;")).unwrap_err();
     // Warp 0 reads words whose copy warp 1 has not begun, has in flight, or has just finished.
     let kinds = [FaultKind::UninitMemory, FaultKind::AsyncRead, FaultKind::SharedRace];
     assert!(kinds.contains(&f.kind) && f.line == read - 1, "{f}");

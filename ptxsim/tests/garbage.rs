@@ -1,4 +1,5 @@
 //! The parser and the executor return values on whatever they are given.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
 use ptxsim::{Arg, Device, LaunchConfig, Module};
@@ -14,9 +15,46 @@ const TEXTS: [&str; 6] = [
 
 /// Pieces that mean something to the parser.
 const PIECES: [&str; 40] = [
-    ";", ",", "{", "}", "[", "]", "(", ")", "<", ">", "@", "!", "|", "-", "+", ":", ".", "=", "\"", "/*", "//", "\n", " ", "0x",
-    "0f3F800000", "0d", "-1", "4294967296", "99999999999999999999", "1e400", "%tid", "%tid.x", ".reg", ".shared", ".u32",
-    ".f32", "%r<5>", "bra", "_", "é",
+    ";",
+    ",",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    "<",
+    ">",
+    "@",
+    "!",
+    "|",
+    "-",
+    "+",
+    ":",
+    ".",
+    "=",
+    "\"",
+    "/*",
+    "//",
+    "\n",
+    " ",
+    "0x",
+    "0f3F800000",
+    "0d",
+    "-1",
+    "4294967296",
+    "99999999999999999999",
+    "1e400",
+    "%tid",
+    "%tid.x",
+    ".reg",
+    ".shared",
+    ".u32",
+    ".f32",
+    "%r<5>",
+    "bra",
+    "_",
+    "é",
 ];
 
 /// Run every kernel that still parses, in a small launch; it must come back, whatever it says.

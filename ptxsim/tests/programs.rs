@@ -1,4 +1,5 @@
 //! Whole kernels against plain Rust: control flow, barriers, shuffles, atomics, matrix products.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -117,13 +118,17 @@ fn shuffles() {
 
 #[test]
 fn votes() {
-    let vote = |ins: &str| run::<u32>(&per_thread(&format!("setp.lt.u32 %p, %t, 10;\n{ins}\nselp.u32 %r, 1, 0, %q;")), &block(32), &[], 32)[0];
+    let vote = |ins: &str| {
+        run::<u32>(&per_thread(&format!("setp.lt.u32 %p, %t, 10;\n{ins}\nselp.u32 %r, 1, 0, %q;")), &block(32), &[], 32)
+            [0]
+    };
     assert_eq!(vote("vote.sync.all.pred %q, %p, -1;"), 0);
     assert_eq!(vote("vote.sync.any.pred %q, %p, -1;"), 1);
     assert_eq!(vote("vote.sync.uni.pred %q, %p, -1;"), 0);
     assert_eq!(vote("setp.lt.u32 %p, %t, 99;\nvote.sync.uni.pred %q, !%p, -1;"), 1);
     assert_eq!(vote("setp.lt.u32 %p, %t, 99;\nvote.sync.all.pred %q, %p, -1;"), 1);
-    let ballot = run::<u32>(&per_thread("setp.lt.u32 %p, %t, 10;\nvote.sync.ballot.b32 %r, !%p, -1;"), &block(32), &[], 32);
+    let ballot =
+        run::<u32>(&per_thread("setp.lt.u32 %p, %t, 10;\nvote.sync.ballot.b32 %r, !%p, -1;"), &block(32), &[], 32);
     assert_eq!(ballot, vec![!0x3ffu32; 32]);
 }
 
@@ -311,7 +316,8 @@ fn atomics() {
     let (_, old) = atom("atom.global.exch.b32 %r, [%x], %t;", 1000);
     assert_eq!(old, (0..39).chain([1000]).collect::<Vec<_>>());
     assert_eq!(atom("mov.f32 %f, 0.5;\nred.global.add.f32 [%x], %f;\nmov.u32 %r, 0;", 0).0, 20f32.to_bits());
-    let wide = "atom.global.add.u64 %o, [%x], 1;\ncvt.u32.u64 %r, %o;\nld.param.u64 %o, [out];\nmad.wide.u32 %o, %t, 4, %o;";
+    let wide =
+        "atom.global.add.u64 %o, [%x], 1;\ncvt.u32.u64 %r, %o;\nld.param.u64 %o, [out];\nmad.wide.u32 %o, %t, 4, %o;";
     assert_eq!(atom(wide, 5).0, 45);
 }
 
@@ -395,19 +401,19 @@ fn memory_spaces_widths_and_generic_addresses() {
     dev.launch(&m, "spaces", &block(1), &args).unwrap_or_else(|f| panic!("{f}"));
     let got: Vec<u32> = dev.download(out, 16).unwrap();
     let want = [
-        0x80,                 // u8
-        0xffff_ff81,          // s8
-        0x8382,               // u16
-        0xffff_8382,          // s16
-        7,                    // constant
-        (-5i32) as u32,       // parameter
-        2.5f32.to_bits(),     // f64 parameter, narrowed
-        0x8786_8584,          // vector element
-        0x8f8e_8d8c,          // its last
-        42,                   // shared through a generic address
-        43,                   // generic to shared
-        2f32.to_bits(),       // constant array
-        0x8382_8180,          // global through a generic address
+        0x80,             // u8
+        0xffff_ff81,      // s8
+        0x8382,           // u16
+        0xffff_8382,      // s16
+        7,                // constant
+        (-5i32) as u32,   // parameter
+        2.5f32.to_bits(), // f64 parameter, narrowed
+        0x8786_8584,      // vector element
+        0x8f8e_8d8c,      // its last
+        42,               // shared through a generic address
+        43,               // generic to shared
+        2f32.to_bits(),   // constant array
+        0x8382_8180,      // global through a generic address
     ];
     assert_eq!(got[..13], want);
 }

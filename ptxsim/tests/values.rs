@@ -1,4 +1,5 @@
 //! Each instruction family on hand-computed values.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

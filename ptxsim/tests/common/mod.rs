@@ -1,6 +1,6 @@
 //! Shared by the tests: parse a text (and, where `PTXSIM_PTXAS` names an assembler, assemble it too), and run one
 //! instruction on a table of values.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,7 +25,11 @@ pub fn ptxas(text: &str) -> Option<Result<(), String>> {
         }
         let run = Command::new(&tool).arg(format!("-arch={arch}")).arg(&source).arg("-o").arg(&cubin).output().unwrap();
         if !run.status.success() {
-            result = Err(format!("{arch}: {}{}", String::from_utf8_lossy(&run.stderr), String::from_utf8_lossy(&run.stdout)));
+            result = Err(format!(
+                "{arch}: {}{}",
+                String::from_utf8_lossy(&run.stderr),
+                String::from_utf8_lossy(&run.stdout)
+            ));
             break;
         }
     }
@@ -60,8 +64,7 @@ pub fn outside(text: &str) -> ParseError {
 
 /// Number of the line that holds `marker`, from 1.
 pub fn line_of(text: &str, marker: &str) -> u32 {
-    let found: Vec<usize> =
-        text.lines().enumerate().filter(|(_, l)| l.contains(marker)).map(|(i, _)| i + 1).collect();
+    let found: Vec<usize> = text.lines().enumerate().filter(|(_, l)| l.contains(marker)).map(|(i, _)| i + 1).collect();
     assert_eq!(found.len(), 1, "{marker} must occur on one line: {found:?}");
     found[0] as u32
 }
