@@ -13,13 +13,26 @@ use crate::types::Ty;
 pub struct Module {
     kernels: Vec<Kernel>,
     constants: Vec<u8>,
+    version: (u32, u32),
+    target: u32,
 }
 
 impl Module {
     /// Parse and decode a PTX text. Whatever lies outside the subset is an error that names the line.
     pub fn parse(text: &str) -> Result<Module, ParseError> {
-        let (kernels, constants) = decode::decode(&parse::parse(text)?)?;
-        Ok(Module { kernels, constants })
+        let raw = parse::parse(text)?;
+        let (kernels, constants) = decode::decode(&raw)?;
+        Ok(Module { kernels, constants, version: raw.version, target: raw.target })
+    }
+
+    /// `.version`.
+    pub fn version(&self) -> (u32, u32) {
+        self.version
+    }
+
+    /// The number of `.target sm_NN`.
+    pub fn target(&self) -> u32 {
+        self.target
     }
 
     /// Names of the kernels, in the order of the text.
