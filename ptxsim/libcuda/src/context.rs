@@ -33,7 +33,7 @@ fn device(ordinal: c_int) -> Outcome {
 
 fn attribute(a: c_uint) -> Outcome<c_int> {
     Ok(match a {
-        1 | 2 | 3 => 1024,
+        1..=3 => 1024,
         4 => 64,
         5 => i32::MAX,
         6 | 7 => 65535,
@@ -83,7 +83,7 @@ fn load(s: &mut State, image: *const c_void) -> Outcome<usize> {
     let Ok(text) = bytes.to_str() else {
         return s.refuse(200, "the image is not PTX text");
     };
-    if text.starts_with("\x7fELF") || text.starts_with('P') {
+    if text.starts_with("\x7fELF") {
         return s.refuse(200, "binary images cannot be run here");
     }
     let module = match Module::parse(text) {
