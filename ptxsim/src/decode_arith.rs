@@ -426,6 +426,12 @@ impl Cursor<'_> {
     }
 
     fn cvt(&mut self) -> Parsed<Op> {
+        if self.take("rna") {
+            self.needs((7, 0), 80)?;
+            self.require("tf32", &[("tf32", ())])?;
+            self.ty(&[Ty::F32])?;
+            return Ok(Op::CvtTf32(self.dst(Ty::B32)?, self.src(Ty::F32)?));
+        }
         let integral = [("rni", Rnd::Near), ("rzi", Rnd::Zero), ("rmi", Rnd::Down), ("rpi", Rnd::Up)];
         let irnd = self.choose(&integral);
         let frnd = if irnd.is_none() { self.choose(&ROUNDING) } else { None };

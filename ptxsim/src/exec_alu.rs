@@ -1,7 +1,7 @@
 //! Arithmetic on 32 lanes at once.
 
 use crate::fault::{FaultKind, Res, stop};
-use crate::float::{binary32, binary64, canon, convert, fma32, ftz, unary32, unary64};
+use crate::float::{NAN32, binary32, binary64, canon, convert, fma32, ftz, unary32, unary64};
 use crate::op::{BoolOp, Cmp, F1, F2, Fm, I1, I2, Op, R, Setp, Shift};
 use crate::types::{Space, Ty};
 use crate::warp::{V64, Warp, lanes};
@@ -44,6 +44,11 @@ fn compare_all<T: PartialOrd + Copy>(cmp: Cmp, a: [T; 32], b: [T; 32]) -> u32 {
         Cmp::Num => mask(a, b, |x, y| x <= y || x > y),
         Cmp::Nan => !mask(a, b, |x, y| x <= y || x > y),
     }
+}
+
+/// Nearest number with 10 bits of fraction, ties away from zero.
+fn tf32(x: u32) -> u32 {
+    if f(x).is_nan() { NAN32 } else { (x + 0x1000) & !0x1fff }
 }
 
 fn bfe(signed: bool, a: u64, pos: u32, len: u32, bits: u32) -> u64 {
@@ -304,6 +309,7 @@ impl Warp {
                     self.set32(c.d, m, |i| convert(&c, x[i]) as u32);
                 }
             }
+            Op::CvtTf32(d, a) => self.un32(d, a, m, tf32)?,
             Op::Setp(ref s) => self.set_predicate(s, m)?,
             Op::Sel32(d, a, b, p) => {
                 let p = self.getp(p, m)?;

@@ -341,6 +341,8 @@ pub(crate) enum Op {
     Fma32(Fm, R, [R; 3]),
     Fma64(R, [R; 3]),
     Cvt(Cvt),
+    /// `cvt.rna.tf32.f32`.
+    CvtTf32(R, R),
     Setp(Setp),
     Sel32(R, R, R, R),
     Sel64(R, R, R, R),

@@ -1,5 +1,7 @@
 //! The driver functions through their C interface, as a loader would call them.
 #![allow(non_snake_case, clippy::unwrap_used)]
+// Every block calls the functions under test with pointers to locals.
+#![allow(clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{null, null_mut};
