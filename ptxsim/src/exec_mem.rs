@@ -306,7 +306,6 @@ impl Exec<'_, '_> {
             let place = self.place(w, &check, i, dst[i])?;
             let off = dst[i] as usize;
             self.bytes(place, size).copy_from_slice(&bytes[..size]);
-            self.block.shared.mark(off, size, false);
             if self.block.pending.is_empty() {
                 self.block.pending = vec![0; self.block.shared.data.len().div_ceil(4)];
             }

@@ -87,6 +87,24 @@ fn negative_offset_and_null() {
 fn shared_variables_are_not_neighbours() {
     let f = caught(FaultKind::OutOfBounds, "st.shared.u32 [%s+4], %t; //!");
     assert_eq!(f.thread, [63, 0, 0]);
+    let text = small("st.shared.u32 [more], %t; //!\n").replace("buf[64];", "buf[64], more[4];");
+    let text = text.replace("st.shared.u32 [more]", "st.shared.u32 [%s+4]");
+    assert_eq!(launch(&text, &config(1, 64)).unwrap_err().kind, FaultKind::OutOfBounds);
+}
+
+/// Whoever writes a word that the others read without a barrier in between is caught, also the last of the readers.
+#[test]
+fn write_after_read_in_shared_memory() {
+    for writer in 0..64 {
+        let body = format!(
+            "setp.eq.u32 %p, %t, 0;\n@%p st.shared.u32 [buf], 1;\nbar.sync 0;\nld.shared.u32 %r0, [buf];\n\
+             setp.eq.u32 %p, %t, {writer};\n@%p st.shared.u32 [buf], 2;"
+        );
+        let f = launch(&small(&body), &config(1, 64)).unwrap_err();
+        assert_eq!(f.kind, FaultKind::SharedRace, "{writer}: {f}");
+        let good = body.replace("%r0, [buf];", "%r0, [buf];\nbar.sync 0;");
+        launch(&small(&good), &config(1, 64)).unwrap_or_else(|f| panic!("{writer}: {f}"));
+    }
 }
 
 #[test]
@@ -109,7 +127,13 @@ fn missing_barrier() {
 #[test]
 fn write_after_write_in_shared_memory() {
     caught(FaultKind::SharedRace, "st.shared.u32 [buf], 1; //!");
-    // Also by the two warps, and only there.
+    for body in ["st.shared.u32 [buf], 1;", "st.global.u32 [%y], 1;"] {
+        // Within one warp.
+        let f = launch(&small(body), &config(1, 32)).unwrap_err();
+        assert!(matches!(f.kind, FaultKind::SharedRace | FaultKind::GlobalRace), "{f}");
+        assert_eq!(f.thread, [1, 0, 0]);
+    }
+    // By the two warps, and only there.
     caught(
         FaultKind::SharedRace,
         "and.b32 %r0, %t, 31;\nmov.u32 %s, buf;\nmad.lo.u32 %s, %r0, 4, %s;\nst.shared.u32 [%s], 1; //!",
@@ -155,6 +179,16 @@ fn uninitialised_reads() {
     caught(FaultKind::UninitMemory, "red.global.add.u32 [%y], 1; //!");
     caught(FaultKind::UninitRegister, "add.u32 %r0, %r1, 1; //!");
     caught(FaultKind::UninitRegister, "@%p mov.u32 %r0, 1; //!");
+    let f = caught(
+        FaultKind::UninitRegister,
+        "setp.lt.u32 %p, %t, 5;\n@%p setp.lt.u32 %q, %t, 3;\n@%q mov.u32 %r0, 1; //!",
+    );
+    assert_eq!(f.thread, [5, 0, 0]);
+    caught(
+        FaultKind::UninitRegister,
+        "setp.lt.u32 %p, %t, 5;\n@%p mul.wide.u32 %a, %t, 4;\n@%p mov.b64 %y, {%t, %t};\nmov.b64 {%r0, %r1}, %y;\n\
+        @%p mov.b64 {%r2, %r3}, %y;\nadd.u32 %r4, %r3, 1; //!",
+    );
     // Written on one side of a branch only.
     let f =
         caught(FaultKind::UninitRegister, "setp.lt.u32 %p, %t, 5;\n@%p mov.u32 %r0, 1;\nst.global.u32 [%a], %r0; //!");
@@ -243,6 +277,22 @@ fn fences_of_a_grid_barrier() {
         let f = run(&plant(BARRIER, fence, "")).unwrap_err();
         assert_eq!(f.kind, FaultKind::GlobalRace, "{f}");
     }
+    // The same order by release and acquire; without them it is missing.
+    let strong = |release: &str, acquire: &str| {
+        let mut t = BARRIER.to_string();
+        for (from, to) in [
+            ("membar.gl;                          // publish", ""),
+            ("membar.gl;                          // take over", ""),
+            ("red.global.add", &format!("red.{release}.gpu.global.add")),
+            ("ld.volatile.global", &format!("ld.{acquire}.gpu.global")),
+        ] {
+            t = plant(&t, from, to);
+        }
+        run(&t)
+    };
+    strong("release", "acquire").unwrap_or_else(|f| panic!("{f}"));
+    assert_eq!(strong("relaxed", "acquire").unwrap_err().kind, FaultKind::GlobalRace);
+    assert_eq!(strong("release", "relaxed").unwrap_err().kind, FaultKind::GlobalRace);
     // One buffer of slots instead of two: a fast block overwrites what a slow one still reads.
     let f = run(&plant(BARRIER, "and.b32 %x, %round, 1;", "and.b32 %x, %round, 0;")).unwrap_err();
     assert_eq!(f.kind, FaultKind::GlobalRace, "{f}");
@@ -308,6 +358,32 @@ fn async_copy_without_a_wait() {
     assert!(kinds.contains(&f.kind) && f.line == read - 1, "{f}");
 }
 
+/// Also where older data lies that could be read.
+#[test]
+fn async_copy_over_old_data() {
+    let text = |wait: &str| {
+        let body = format!(
+            "st.shared.u32 [%s], %t;\ncp.async.ca.shared.global [%s], [%a], 4;\ncp.async.commit_group;\n{wait}\n\
+             ld.shared.u32 %r0, [%s]; //!"
+        );
+        small(&body).replace(HEAD75, HEAD)
+    };
+    launch(&text("cp.async.wait_group 0;"), &config(1, 64)).unwrap_or_else(|f| panic!("{f}"));
+    launch(&text("cp.async.wait_all;"), &config(1, 64)).unwrap_or_else(|f| panic!("{f}"));
+    for wait in ["", "cp.async.wait_group 1;"] {
+        let f = launch(&text(wait), &config(1, 64)).unwrap_err();
+        assert_eq!((f.kind, f.line), (FaultKind::AsyncRead, line_of(&text(wait), "//!")), "{f}");
+    }
+}
+
+#[test]
+fn constant_memory_is_read_only() {
+    let body = "cvta.const.u64 %a, seven;\nld.u32 %r0, [%a];\nst.u32 [%a], %r0; //!";
+    let text = small(body).replace(".visible", ".const .u32 seven = 7;\n.visible");
+    let f = launch(&text, &config(1, 1)).unwrap_err();
+    assert_eq!((f.kind, f.line), (FaultKind::OutOfBounds, line_of(&text, "//!")), "{f}");
+}
+
 #[test]
 fn warp_instructions_of_part_of_a_warp() {
     caught(FaultKind::DivergentWarp, "setp.lt.u32 %p, %t, 7;\n@%p shfl.sync.bfly.b32 %r0, %t, 1, 31, -1; //!");
@@ -346,6 +422,10 @@ fn launches_that_cannot_be() {
     for c in bad {
         assert_eq!(dev.launch(&m, "matmul", &c, &args).unwrap_err().kind, FaultKind::Launch, "{c:?}");
     }
+    let most = Module::parse(include_str!("ptx/spaces.ptx")).unwrap();
+    let wide = LaunchConfig::new([1; 3], [33, 1, 1]);
+    let four = [args[0].clone(), args[0].clone(), Arg::I32(0), Arg::F64(0.0)];
+    assert_eq!(dev.launch(&most, "spaces", &wide, &four).unwrap_err().kind, FaultKind::Launch);
     assert_eq!(dev.launch(&m, "nothing", &good, &args).unwrap_err().kind, FaultKind::Launch);
     // Too little shared memory shows where it is used.
     let small = LaunchConfig { shared_bytes: 2044, ..good };
@@ -410,6 +490,7 @@ fn wrong_texts() {
     bad(ParseKind::Name, "bra NOWHERE;");
     bad(ParseKind::Name, ".reg .u32 %t;");
     bad(ParseKind::Unsupported, "add.rn.u32 %r0, %r1, %r2;");
+    bad(ParseKind::Unsupported, "mov.u32.sat %r0, %t;");
     bad(ParseKind::Unsupported, "frobnicate.u32 %r0, %r1;");
     bad(ParseKind::Unsupported, "mul.u32 %r0, %r1, %r2;");
     bad(ParseKind::Unsupported, "fma.f32 %f0, %f1, %f2, %f3;");
@@ -417,6 +498,21 @@ fn wrong_texts() {
     // sm_80 instructions under sm_75.
     bad(ParseKind::Unsupported, "cp.async.commit_group;");
     bad(ParseKind::Unsupported, "max.NaN.f32 %f0, %f1, %f2;");
+}
+
+/// Immediates that ptxas would cut short in silence.
+#[test]
+fn immediates_out_of_range() {
+    for (ins, good) in [
+        ("add.u32 %r0, %t, 4294967295;", true),
+        ("add.u32 %r0, %t, 4294967296;", false),
+        ("add.s32 %r0, %t, -2147483648;", true),
+        ("add.s32 %r0, %t, -2147483649;", false),
+        ("add.u64 %x, %x, 18446744073709551615;", true),
+        ("add.u64 %x, %x, 18446744073709551616;", false),
+    ] {
+        assert_eq!(Module::parse(&small(ins)).is_ok(), good, "{ins}");
+    }
 }
 
 /// Texts that ptxas takes and we do not: never skipped, always with the line.

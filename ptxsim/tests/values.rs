@@ -90,6 +90,9 @@ fn bits_and_shifts() {
         (MIN, 32u32, 4u32) => -1, (MIN, 0u32, 0u32) => 0, (1, 32u32, 4u32) => 0);
     t!("bfe.u64 %d, %a, %b, %c;", ["u64", "u32", "u32"] -> "u64": (u64::MAX, 0u32, 64u32) => u64::MAX, (u64::MAX, 60u32, 9u32) => 0xfu64);
     t!("bfe.s64 %d, %a, %b, %c;", ["s64", "u32", "u32"] -> "s64": (1i64 << 40, 40u32, 1u32) => -1i64);
+    t!("bfe.u32 %d, %a, %b, %c;", ["u32", "u32", "u32"] -> "u32": (u32::MAX, 0u32, 255u32) => u32::MAX, (u32::MAX, 0x104u32, 0x108u32) => 0xffu32,
+        (u32::MAX, 255u32, 255u32) => 0u32);
+    t!("bfe.s64 %d, %a, %b, %c;", ["s64", "u32", "u32"] -> "s64": (i64::MIN, 255u32, 255u32) => -1i64, (i64::MAX, 0u32, 255u32) => i64::MAX);
     t!("bfi.b32 %d, %a, %b, %c, %e;", ["b32", "b32", "u32", "u32"] -> "b32": (0xfu32, 0u32, 4u32, 4u32) => 0xf0u32,
         (u32::MAX, 0u32, 28u32, 8u32) => 0xf000_0000u32, (1u32, 7u32, 32u32, 1u32) => 7u32, (0u32, u32::MAX, 0u32, 32u32) => 0u32);
     t!("bfi.b64 %d, %a, %b, %c, %e;", ["b64", "b64", "u32", "u32"] -> "b64": (3u64, 0u64, 62u32, 2u32) => 3u64 << 62);
@@ -171,6 +174,7 @@ fn integer_comparisons_and_selection() {
     t!("setp.gt.or.s32 %d|%q, %a, %b, !%c;", ["s32", "s32", "pred"] -> "pred": (0, 1, true) => false, (0, 1, false) => true);
     // The second destination holds (not the comparison) op c.
     t!("setp.gt.xor.s32 %q|%d, %a, %b, %c;", ["s32", "s32", "pred"] -> "pred": (2, 1, true) => true, (2, 1, false) => false, (0, 1, true) => false);
+    t!("setp.gt.and.s32 %q|%d, %a, %b, %c;", ["s32", "s32", "pred"] -> "pred": (2, 1, false) => false, (0, 1, true) => true, (0, 1, false) => false);
     t!("setp.le.s32 _|%d, %a, %b;", ["s32", "s32"] -> "pred": (2, 1) => true, (1, 1) => false);
     t!("selp.f32 %d, %a, %b, %c;", ["f32", "f32", "pred"] -> "f32": (1f32, 2f32, true) => 1f32, (1f32, 2f32, false) => 2f32);
     t!("selp.b64 %d, %a, 9, %b;", ["b64", "pred"] -> "b64": (1u64, true) => 1u64, (1u64, false) => 9u64);
