@@ -302,11 +302,7 @@ impl Parser {
                 if !self.accept_dot("param") {
                     return self.fail("expected .param");
                 }
-                let v = self.param()?;
-                if k.params.iter().any(|p| p.name == v.name) {
-                    return err(ParseKind::Name, v.line, format!("parameter {} is defined twice", v.name));
-                }
-                k.params.push(v);
+                k.params.push(self.param()?);
                 if !self.accept(',') {
                     break;
                 }

@@ -370,6 +370,10 @@ fn async_copy_over_old_data() {
     };
     launch(&text("cp.async.wait_group 0;"), &config(1, 64)).unwrap_or_else(|f| panic!("{f}"));
     launch(&text("cp.async.wait_all;"), &config(1, 64)).unwrap_or_else(|f| panic!("{f}"));
+    // wait_all commits what is open, wait_group does not.
+    let open = |wait: &str| plant(&text(wait), "cp.async.commit_group;\n", "");
+    launch(&open("cp.async.wait_all;"), &config(1, 64)).unwrap_or_else(|f| panic!("{f}"));
+    assert_eq!(launch(&open("cp.async.wait_group 0;"), &config(1, 64)).unwrap_err().kind, FaultKind::AsyncRead);
     for wait in ["", "cp.async.wait_group 1;"] {
         let f = launch(&text(wait), &config(1, 64)).unwrap_err();
         assert_eq!((f.kind, f.line), (FaultKind::AsyncRead, line_of(&text(wait), "//!")), "{f}");
@@ -489,6 +493,8 @@ fn wrong_texts() {
     bad(ParseKind::Name, "mov.u32 %r0, %r99;");
     bad(ParseKind::Name, "bra NOWHERE;");
     bad(ParseKind::Name, ".reg .u32 %t;");
+    let twice = small("").replace(".param .u64 y", ".param .u64 x");
+    assert_eq!(refused(&twice).kind, ParseKind::Name);
     bad(ParseKind::Unsupported, "add.rn.u32 %r0, %r1, %r2;");
     bad(ParseKind::Unsupported, "mov.u32.sat %r0, %t;");
     bad(ParseKind::Unsupported, "frobnicate.u32 %r0, %r1;");

@@ -316,6 +316,10 @@ fn atomics() {
     let (_, old) = atom("atom.global.exch.b32 %r, [%x], %t;", 1000);
     assert_eq!(old, (0..39).chain([1000]).collect::<Vec<_>>());
     assert_eq!(atom("mov.f32 %f, 0.5;\nred.global.add.f32 [%x], %f;\nmov.u32 %r, 0;", 0).0, 20f32.to_bits());
+    // The sum in global memory flushes subnormals, of its inputs and its own.
+    assert_eq!(atom("mov.f32 %f, 0f00000000;\nred.global.add.f32 [%x], %f;\nmov.u32 %r, 0;", 1).0, 0);
+    let small = "mov.f32 %f, 0f80D0BEE2;\nsetp.eq.u32 %p, %t, 0;\n@%p red.global.add.f32 [%x], %f;\nmov.u32 %r, 0;";
+    assert_eq!(atom(&format!(".reg .pred %p;\n{small}"), 0x0100_0000).0, 0);
     let wide =
         "atom.global.add.u64 %o, [%x], 1;\ncvt.u32.u64 %r, %o;\nld.param.u64 %o, [out];\nmad.wide.u32 %o, %t, 4, %o;";
     assert_eq!(atom(wide, 5).0, 45);
