@@ -39,9 +39,9 @@ impl std::error::Error for ParseError {}
 pub enum FaultKind {
     /// The launch itself is wrong: unknown kernel, arguments, block shape, shared memory.
     Launch,
-    /// An address outside every allocation, a freed one, or outside the shared window.
+    /// An address outside every allocation or shared variable, or in a freed one, or a write to constant memory.
     OutOfBounds,
-    /// An address that is not a multiple of the access size, or a write to constant memory.
+    /// An address that is not a multiple of the access size.
     Misaligned,
     /// A register is read before it is written.
     UninitRegister,
