@@ -177,7 +177,7 @@ fn neumann(criterion: &mut Criterion) {
         let Workload { name, problem, u, w } = workload(widths, rows, 64, OuterParameters::Inputs);
         let mut ws = hypergradient::Workspace::new(&problem);
         let inverse = Inverse::Neumann { terms, step: Step::Fixed(1e-3), on_growth: OnGrowth::Continue };
-        let solve = blo::solve::Solve { inverse, verify: false };
+        let solve = blo::solve::Solve { verify: false, ..inverse.into() };
         group.throughput(Throughput::Elements(terms as u64 * hvp_operations(widths, rows)));
         group.bench_function(format!("{name} K={terms}"), |bencher| {
             bencher.iter(|| hypergradient::evaluate(&problem, &solve.into(), black_box(&u), &w, &mut ws).unwrap());

@@ -13,7 +13,7 @@ fn half(v: &[f64], out: &mut [f64]) {
 fn bench(c: &mut Criterion) {
     for n in [20, 2000, 200_000] {
         for products in [1, 1000] {
-            let how = Solve { inverse: Inverse::neumann(products, 0.001), verify: false };
+            let how = Solve { verify: false, ..Inverse::neumann(products, 0.001).into() };
             let b = vec![1.0; n];
             let mut group = c.benchmark_group(format!("session/{n}/{products}"));
             group.sample_size(10).throughput(Throughput::Elements(products as u64));

@@ -260,7 +260,7 @@ fn a_run_with_batches_ends_near_the_one_without() {
     let problem = line(0.5);
     for start in [Start::Cold, Start::Warm] {
         let mut settings = settings(start, 200, 0.02, 6);
-        (settings.outer_steps, settings.outer) = (300, Rule::descent(0.5));
+        (settings.outer_steps, settings.outer) = (300, Rule::descent(0.5).into());
         let mut runner = Runner::new(&problem, settings.clone(), &[1.0], &[0.0; 5]).unwrap();
         let with = runner.run().unwrap();
         assert_eq!(with.ending, RunEnding::StepLimit);
@@ -303,7 +303,7 @@ fn cold_starts_go_on_with_the_batches() {
     let problem = line(0.5);
     let mut settings = settings(Start::Cold, 3, 0.1, 7);
     // u as good as stays.
-    (settings.outer, settings.outer_steps) = (Rule::descent(1e-300), 5);
+    (settings.outer, settings.outer_steps) = (Rule::descent(1e-300).into(), 5);
     let mut seen: Vec<Vec<f64>> = Vec::new();
     let mut runner = Runner::new(&problem, settings, &[1.0], &[0.0; 5]).unwrap();
     runner
@@ -455,7 +455,8 @@ fn killed_at_random_moments() {
     let _ = std::fs::remove_file(path);
 }
 
-/// The sampler is what a file ends with: four words of random state, the order, the position, and the checksum.
+/// A file ends with the sampler, four words of random state, the order and the position; a byte that says that there is no
+/// last q; and the checksum.
 #[test]
 fn a_saved_sampler_that_is_none_is_refused() {
     let problem = line(0.5);
@@ -465,7 +466,7 @@ fn a_saved_sampler_that_is_none_is_refused() {
     runner.save(&path).unwrap();
     let whole = std::fs::read(&path).unwrap();
     let body = &whole[..whole.len() - 8];
-    let begin = body.len() - 8 * (4 + 60 + 1);
+    let begin = body.len() - 1 - 8 * (4 + 60 + 1);
     let word = |at: usize| u64::from_le_bytes(body[begin + 8 * at..][..8].try_into().unwrap());
     assert!((4..64).all(|at| word(at) < 60) && word(64) == 56, "the layout is not what this test thinks");
     let attempt = |words: &[(usize, u64)]| {

@@ -63,6 +63,8 @@ fn inverses() -> Vec<Inverse> {
         Inverse::NeumannFilter { terms: 1000, alpha: 0.3, by: LANCZOS },
         Inverse::Cg { iterations: 30, tolerance: 1e-9 },
         Inverse::CgTwice { tolerance: 1e-9, max_products: 60 },
+        Inverse::Minres { tolerance: 0.0, max_products: 60 },
+        Inverse::Nystrom { rank: 5, epsilon: 0.1, seed: 3 },
         Inverse::Gmres { restart: 4, tolerance: 1e-9, max_products: 60 },
         Inverse::Identity { alpha: 0.2 },
         Inverse::Zero,
@@ -123,7 +125,7 @@ fn same_bits<T: Scalar>() {
         for inverse in inverses() {
             let h = matrix::<T>(n, !matches!(inverse, Inverse::Gmres { .. }));
             for verify in [true, false] {
-                let how = Solve { inverse, verify };
+                let how = Solve { verify, ..inverse.into() };
                 let mut session = Session::new(n, how).unwrap();
                 for seed in 0..2 {
                     let b: Vec<T> = cast(&Rng(seed).normals(n));
