@@ -223,9 +223,15 @@ fn reverse<T: Scalar, P: Problem<T>>(
         problem.inner(&mut workspace.problem, u, &run.current.x, &mut workspace.gradient_w)?;
         run.current.step(rule, points, &workspace.gradient_w);
     }
+    let descent = matches!(rule, Rule::Descent { .. });
+    if descent
+        && last == 1
+        && let Some(evaluation) = one_step(problem, unrolled, u, run, workspace)?
+    {
+        return Ok(evaluation);
+    }
     let (outer_loss, mut report) = at_the_end(problem, unrolled, u, run, workspace)?;
 
-    let descent = matches!(rule, Rule::Descent { .. });
     let at = &mut workspace.problem;
     problem.vectors(at).scale(T::ZERO, &mut workspace.q);
     if descent {
@@ -259,6 +265,28 @@ fn reverse<T: Scalar, P: Problem<T>>(
         }
     }
     Ok(Evaluation { outer_loss, report })
+}
+
+/// The last step alone, by the problem's own way from ∂F/∂w to dF/du, if it has one: dF/du = ∂F/∂u − alpha Mᵀ ∂F/∂w.
+fn one_step<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    unrolled: &Unrolled,
+    u: &PointOf<T, P>,
+    run: &Run<PointOf<T, P>>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Option<Evaluation>> {
+    let Some(before) = run.segment.first().or(run.kept.first()) else { return Ok(None) };
+    let end = &run.current.x;
+    problem.inner_space().check(DIVERGED, end)?;
+    let Workspace { problem: at, gradient, mixed, q, .. } = workspace;
+    problem.linearize(at, u, &before.x)?;
+    let Some(outer_loss) = problem.outer_mixed_vjp(at, u, end, gradient, mixed)? else { return Ok(None) };
+    let alpha = unrolled.rule.step();
+    problem.outer_space().axpy(T::from_f64(-alpha), mixed, gradient);
+    problem.vectors(at).scale(T::ZERO, q);
+    let mut report = Report::new(Ending::Completed, f64::NAN);
+    report.alpha = Some(alpha);
+    Ok(Some(Evaluation { outer_loss, report }))
 }
 
 /// F, ∂F/∂u and ∂F/∂w at the end of the run, and the report's first half.

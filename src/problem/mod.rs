@@ -158,6 +158,19 @@ pub trait Problem<T: Scalar>: Sized {
         out: &mut PointOf<T, Self>,
     ) -> Result<()>;
 
+    /// Returns F(u, w), with gradient_u ← ∂F/∂u and out ← Mᵀ ∂F/∂w at this (u, w) but with the M of the linearization, without
+    /// forming ∂F/∂w: for problems that have a shorter way to it. `None`, and nothing written, where there is none.
+    fn outer_mixed_vjp(
+        &self,
+        _workspace: &mut Self::Workspace,
+        _u: &PointOf<T, Self>,
+        _w: &PointOf<T, Self>,
+        _gradient_u: &mut PointOf<T, Self>,
+        _out: &mut PointOf<T, Self>,
+    ) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
     /// out ← M du.
     fn mixed_jvp(
         &self,

@@ -50,7 +50,7 @@ pub struct Report {
     pub ending: Ending,
     /// Products with H that were spent, the one for `residual` not counted.
     pub products: usize,
-    /// ‖b‖.
+    /// ‖b‖; NaN where b was not formed.
     pub rhs_norm: f64,
     /// ‖H q − b‖ / ‖b‖, recomputed with the undamped H from the q returned; 0 for b = 0.
     pub residual: Option<f64>,

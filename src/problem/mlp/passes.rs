@@ -15,7 +15,7 @@
 use super::loss::Batch;
 use super::model::Model;
 use crate::Scalar;
-use crate::cpu::Simd;
+use crate::cpu::{self, Form, Simd};
 use crate::problem::heap_of;
 use crate::solve::heap;
 
@@ -210,6 +210,23 @@ impl<T: Scalar> Sweep<T> {
             layer.forward(at.simd, v, at.inputs(l), &mut self.rz[l][..at.rows * layer.outputs]);
             if errors && l > 0 {
                 layer.backward(at.simd, v, at.deltas(l), false, &mut self.back[l - 1][..at.rows * layer.inputs]);
+            }
+        }
+    }
+
+    /// Y and Z of a gradient at other examples, given by its own pass `from`, added to what is there; Z_1 to `first` unless
+    /// that is empty. `panel` holds n × the other examples.
+    pub fn add_images(&mut self, at: &At<'_, T>, from: &At<'_, T>, panel: &mut [T], first: &mut [T]) {
+        let (simd, n, rows) = (at.simd, at.rows, from.rows);
+        for (l, layer) in at.model.layers.iter().enumerate() {
+            let (i, o) = (layer.inputs, layer.outputs);
+            panel.fill(T::ONE);
+            cpu::gemm(simd, Form::Abt, [n, rows, i], at.inputs(l), from.inputs(l), true, panel);
+            cpu::gemm(simd, Form::Ab, [n, o, rows], panel, from.deltas(l), true, &mut self.rz[l][..n * o]);
+            let back = if l == 0 { &mut *first } else { &mut self.back[l - 1][..n * i] };
+            if !back.is_empty() {
+                cpu::gemm(simd, Form::Abt, [n, rows, o], at.deltas(l), from.deltas(l), false, panel);
+                cpu::gemm(simd, Form::Ab, [n, i, rows], panel, from.inputs(l), true, back);
             }
         }
     }

@@ -64,6 +64,8 @@ pub struct Workspace<T> {
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Vec<T>,
+    /// n × the outer examples that go together; empty where the outer gradient is formed.
+    panel: Vec<T>,
     series: Option<Series<T>>,
 }
 
@@ -276,6 +278,33 @@ impl<T: Scalar> Mlp<T> {
         self.product(workspace, v, Back::GaussNewton, out);
     }
 
+    /// The adjoints of the data for the images in `sweep`; Z_1 is in `change.x`.
+    fn pull_back_images(&self, at: &At<'_, T>, batch: Batch<'_, T>, sweep: &mut Sweep<T>, change: &mut Change<T>) {
+        sweep.forward(at);
+        // Without inputs among the outer parameters, the way forward is enough.
+        if self.kind.sets_inputs() {
+            sweep.turn(at, batch);
+            sweep.backward(at, Back::Full);
+            self.model.layers[0].backward(self.simd(), at.w, &sweep.rdelta[0], true, &mut change.x);
+        }
+        let Some(rz) = sweep.rz.last() else { return };
+        if self.kind.sets_targets() {
+            self.model.loss.target_vjp(batch, &at.pass.probabilities, rz, &mut change.t);
+        }
+        if self.kind.sets_weights() {
+            scores(at.pass, rz, self.model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
+        }
+    }
+
+    /// Whether images of the outer gradient's factors are cheaper than its matrices: 4nN(i + o) operations for a layer
+    /// against 2Noi, and it has to be made of data alone.
+    fn short_way(&self) -> bool {
+        let size = |of: fn(usize, usize) -> usize| -> usize {
+            self.model.layers.iter().map(|layer| of(layer.inputs, layer.outputs)).sum()
+        };
+        self.kind.sets_data() && 2 * self.rows * size(|i, o| i + o) < size(|i, o| i * o)
+    }
+
     /// The number of hidden pre-activations of the inner examples at (u, w) with |z| ≤ distance: how many units could switch
     /// under a small step, so that a derivative through ReLUs says little there.
     pub fn near_kink(&self, workspace: &mut Workspace<T>, u: &[T], w: &[T], distance: f64) -> Result<usize> {
@@ -383,18 +412,19 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             change: parts.change(),
             outer_pass: Pass::new(model, CHUNK.min(outer_rows), false),
             outer_weights: vec![T::from_f64(1.0 / outer_rows as f64); CHUNK.min(outer_rows)],
+            panel: vec![T::ZERO; if self.short_way() { self.rows * CHUNK.min(outer_rows) } else { 0 }],
             series: self.series(),
         }
     }
 
     fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
-        let Workspace { scratch, frozen, u, w, sweep, change, outer_pass, outer_weights, series } = workspace;
+        let Workspace { scratch, frozen, u, w, sweep, change, outer_pass, outer_weights, panel, series } = workspace;
         let point = |point: &Point<T>| point.data.bytes() + point.pass.bytes();
         let series = series.as_ref().map_or(0, |series| {
             let Series { space, penalties, b, q, product, scratch } = series;
             Factored::bytes(space) + problem::heap_of(&[penalties, b, q]) + heap(product) + scratch.bytes(space)
         });
-        let lists = problem::heap_of(&[u, w, outer_weights]);
+        let lists = problem::heap_of(&[u, w, outer_weights, panel]);
         point(scratch) + point(frozen) + lists + sweep.bytes() + change.bytes() + outer_pass.bytes() + series
     }
 
@@ -468,24 +498,11 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         let Workspace { frozen, u, w, sweep, change, .. } = workspace;
         let (model, simd, at) = (&self.model, self.simd(), self.at(w, frozen));
         if self.kind.sets_data() {
-            // Without inputs among the outer parameters, the way forward is enough.
-            let batch = self.batch(&frozen.data);
             sweep.images(&at, v, self.kind.sets_inputs());
-            sweep.forward(&at);
             if self.kind.sets_inputs() {
-                sweep.turn(&at, batch);
-                sweep.backward(&at, Back::Full);
-                let first = &model.layers[0];
-                first.backward(simd, v, &at.pass.deltas[0], false, &mut change.x);
-                first.backward(simd, w, &sweep.rdelta[0], true, &mut change.x);
+                model.layers[0].backward(simd, v, &at.pass.deltas[0], false, &mut change.x);
             }
-            let Some(rz) = sweep.rz.last() else { return Ok(()) };
-            if self.kind.sets_targets() {
-                model.loss.target_vjp(batch, &at.pass.probabilities, rz, &mut change.t);
-            }
-            if self.kind.sets_weights() {
-                scores(at.pass, rz, model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
-            }
+            self.pull_back_images(&at, self.batch(&frozen.data), sweep, change);
         }
         if !change.penalties.is_empty() {
             let groups = self.kind.groups();
@@ -495,6 +512,40 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         change.centre.iter_mut().zip(v).for_each(|(change, v)| *change = T::from_f64(-weight * v.to_f64()));
         self.parts().pull_back(u, &frozen.data, change, out);
         Ok(())
+    }
+
+    /// With the images at the inner examples of the outer gradient's outer products, never of the matrices that they sum to:
+    /// g_l = Δ_lᵀ A_{l-1} has Y_l = (a_{l-1} A_{l-1}ᵀ + 1 1ᵀ) Δ_l and Z_l = (δ_l Δ_lᵀ) A_{l-1}. For few inner examples.
+    fn outer_mixed_vjp(
+        &self,
+        workspace: &mut Workspace<T>,
+        _u: &Vec<T>,
+        w: &Vec<T>,
+        gradient_u: &mut Vec<T>,
+        out: &mut Vec<T>,
+    ) -> Result<Option<f64>> {
+        if workspace.panel.is_empty() {
+            return Ok(None);
+        }
+        let Workspace { frozen, u, w: before, sweep, change, outer_pass, outer_weights, panel, .. } = workspace;
+        let at = self.at(before, frozen);
+        sweep.clear();
+        sweep.back.iter_mut().for_each(|back| back.fill(T::ZERO));
+        change.x.fill(T::ZERO);
+        let (d, c) = (self.model.inputs(), self.model.outputs());
+        let mut value = 0.0;
+        let chunks = self.outer.design.chunks(CHUNK * d).zip(self.outer.targets.chunks(CHUNK * c));
+        for (x, targets) in chunks {
+            let rows = targets.len() / c;
+            let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
+            value += outer_pass.run(&self.model, self.simd(), w, x, batch);
+            let from = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
+            sweep.add_images(&at, &from, &mut panel[..self.rows * rows], &mut change.x);
+        }
+        self.pull_back_images(&at, self.batch(&frozen.data), sweep, change);
+        gradient_u.fill(T::ZERO);
+        self.parts().pull_back(u, &frozen.data, change, out);
+        Ok(Some(value))
     }
 
     fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
