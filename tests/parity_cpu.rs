@@ -69,6 +69,27 @@ fn vectors<T: Scalar>() {
             assert_eq!(gx.get(), expected, "scale of {len}");
             gx.check();
 
+            let mut out = Guarded::<T>::new(&vec![f64::NAN; len], offset);
+            let (x64, y64) = (cast::<T>(&x), cast::<T>(&y));
+            let expected: Vec<T> = x64.iter().zip(&y64).map(|(x, y)| *x * *y).collect();
+            cpu::product(simd, &x64, &y64, out.get());
+            assert_eq!(out.get(), expected, "product of {len}");
+            out.check();
+            let mut gx = Guarded::<T>::new(&x, offset);
+            cpu::multiply(simd, gx.get(), &y64);
+            assert_eq!(gx.get(), expected, "multiply of {len}");
+            gx.check();
+            assert!(cpu::is_finite(simd, gx.get()));
+            for i in [0, len / 2, len.saturating_sub(1)] {
+                for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                    if i < len {
+                        let before = std::mem::replace(&mut gx.get()[i], T::from_f64(bad));
+                        assert!(!cpu::is_finite(simd, gx.get()), "{bad} at {i} of {len}");
+                        gx.get()[i] = before;
+                    }
+                }
+            }
+
             let (mut p, mut q) = (Guarded::<T>::new(&y, offset), Guarded::<T>::new(&z, offset));
             let (mut p0, mut q0) = (cast::<T>(&y), cast::<T>(&z));
             let hp = cast::<T>(&x);
@@ -200,15 +221,15 @@ fn activations_and_their_derivatives() {
     for activation in [Identity, Relu, Tanh, Softplus, Gelu, Silu] {
         let (mut z, n) = (points.clone(), points.len());
         let (mut slope, mut curve) = (vec![f64::NAN; n], vec![f64::NAN; n]);
-        activation.apply(&mut z, &mut slope, &mut curve);
+        activation.apply(Simd::best(), &mut z, &mut slope, &mut curve);
         for (i, &x) in points.iter().enumerate() {
             let tolerance = if activation == Gelu { 1e-8 } else { 4e-16 * (1.0 + x.abs()) };
             assert!((z[i] - value(activation, x)).abs() <= tolerance, "{activation:?}({x}) = {}", z[i]);
             let h = 1e-5;
             let [mut up, mut down] = [[x + h], [x - h]];
             let [mut above, mut below] = [[0.0]; 2];
-            activation.apply(&mut up, &mut above, &mut []);
-            activation.apply(&mut down, &mut below, &mut []);
+            activation.apply(Simd::best(), &mut up, &mut above, &mut []);
+            activation.apply(Simd::best(), &mut down, &mut below, &mut []);
             assert!(((up[0] - down[0]) / (2.0 * h) - slope[i]).abs() <= 1e-9, "{activation:?}'({x}) = {}", slope[i]);
             assert!(
                 ((above[0] - below[0]) / (2.0 * h) - curve[i]).abs() <= 1e-9,
@@ -217,12 +238,12 @@ fn activations_and_their_derivatives() {
             );
         }
         let (mut narrow, mut first) = (cast::<f32>(&points), vec![0.0_f32; n]);
-        activation.apply(&mut narrow, &mut first, &mut []);
+        activation.apply(Simd::best(), &mut narrow, &mut first, &mut []);
         assert!(distance(&narrow, &z) <= 1e-7 * norm(&z) && distance(&first, &slope) <= 1e-7 * norm(&slope));
         // Far out and at nothing: limits, never NaN; and a NaN stays one.
         let mut ends = [-1e4, -1e200, 1e4, 1e200, 0.0, -0.0, f64::NAN];
         let (mut slope, mut curve) = ([0.0; 7], [0.0; 7]);
-        activation.apply(&mut ends, &mut slope, &mut curve);
+        activation.apply(Simd::best(), &mut ends, &mut slope, &mut curve);
         assert!(
             ends[..6].iter().chain(&slope[..6]).chain(&curve[..6]).all(|x| x.is_finite()),
             "{activation:?} {ends:?}"

@@ -1,5 +1,6 @@
 //! Activations with their first two derivatives, elementwise.
 
+use super::simd::{Simd, kernel};
 use crate::Scalar;
 
 /// φ, which follows every layer of a network but the last.
@@ -39,19 +40,14 @@ impl Activation {
     /// z ← φ(z), slope ← φ′(z) and, unless empty, curve ← φ″(z).
     ///
     /// Transcendental functions are taken in `f64` for both types.
-    pub fn apply<T: Scalar>(self, z: &mut [T], slope: &mut [T], curve: &mut [T]) {
+    pub fn apply<T: Scalar>(self, simd: Simd, z: &mut [T], slope: &mut [T], curve: &mut [T]) {
         match self {
             Activation::Identity => {
                 slope.fill(T::ONE);
                 curve.fill(T::ZERO);
             }
             Activation::Relu => {
-                for (z, slope) in z.iter_mut().zip(slope) {
-                    let on = *z > T::ZERO;
-                    *slope = if on { T::ONE } else { T::ZERO };
-                    // A NaN stays one.
-                    *z = if *z <= T::ZERO { T::ZERO } else { *z };
-                }
+                relu(simd, z, slope);
                 curve.fill(T::ZERO);
             }
             Activation::Tanh => each(z, slope, curve, |z| {
@@ -77,6 +73,19 @@ impl Activation {
             }),
         }
     }
+}
+
+#[inline(always)]
+fn relu_body<T: Scalar, const FUSED: bool>(z: &mut [T], slope: &mut [T]) {
+    for (z, slope) in z.iter_mut().zip(slope) {
+        *slope = if *z > T::ZERO { T::ONE } else { T::ZERO };
+        // A NaN stays one.
+        *z = if *z <= T::ZERO { T::ZERO } else { *z };
+    }
+}
+kernel! {
+    /// z ← max(z, 0), slope ← its derivative.
+    relu<T>(z: &mut [T], slope: &mut [T]), relu_body
 }
 
 /// σ(z) and σ(−z) = 1 − σ(z), each accurate in relative terms.

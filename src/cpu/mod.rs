@@ -16,4 +16,4 @@ pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
 pub use gemm::{Form, gemm};
 pub use matrix::{gram, matmul_abt, matmul_atb, matvec, matvec_transposed};
 pub use simd::Simd;
-pub use vector::{axpy, dot, neumann_update, norm, scale};
+pub use vector::{axpy, dot, is_finite, multiply, neumann_update, norm, product, scale};

@@ -88,6 +88,45 @@ kernel! {
     neumann_update<T>(alpha: T, hp: &[T], p: &mut [T], q: &mut [T]) -> f64, neumann_update_body
 }
 
+#[inline(always)]
+fn product_body<T: Scalar, const FUSED: bool>(x: &[T], y: &[T], out: &mut [T]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = *x * *y;
+    }
+}
+kernel! {
+    /// out ← x ∘ y.
+    product<T>(x: &[T], y: &[T], out: &mut [T]), product_body
+}
+
+#[inline(always)]
+fn multiply_body<T: Scalar, const FUSED: bool>(x: &mut [T], y: &[T]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x = *x * *y;
+    }
+}
+kernel! {
+    /// x ← x ∘ y.
+    multiply<T>(x: &mut [T], y: &[T]), multiply_body
+}
+
+#[inline(always)]
+fn is_finite_body<T: Scalar, const FUSED: bool>(x: &[T]) -> bool {
+    // 0 · x is 0 for every finite x, and a NaN for the others.
+    let mut lanes = [T::ZERO; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for i in 0..LANES {
+            lanes[i] += T::ZERO * block[i];
+        }
+    }
+    lanes.iter().all(|lane| *lane == T::ZERO) && rest.iter().all(|x| x.is_finite())
+}
+kernel! {
+    /// Whether neither a NaN nor an infinity is in x.
+    is_finite<T>(x: &[T]) -> bool, is_finite_body
+}
+
 /// ‖x‖₂ without overflow or underflow on the way.
 pub fn norm<T: Scalar>(simd: super::Simd, x: &[T]) -> f64 {
     let square = dot(simd, x, x);

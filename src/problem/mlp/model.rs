@@ -144,7 +144,7 @@ impl Model {
                 if l + 1 == self.layers.len() {
                     out.copy_from_slice(&z[..size]);
                 } else {
-                    self.activation.apply(&mut z[..size], &mut slope[..size], &mut []);
+                    self.activation.apply(simd, &mut z[..size], &mut slope[..size], &mut []);
                     std::mem::swap(&mut a, &mut z);
                 }
             }

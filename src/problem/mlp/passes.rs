@@ -44,16 +44,6 @@ fn zeros<T: Scalar>(rows: usize, widths: impl Iterator<Item = usize>) -> Vec<Vec
     widths.map(|width| vec![T::ZERO; rows * width]).collect()
 }
 
-/// out ← x ∘ y.
-fn product<T: Scalar>(x: &[T], y: &[T], out: &mut [T]) {
-    out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = *x * *y);
-}
-
-/// x ← x ∘ y.
-fn multiply<T: Scalar>(x: &mut [T], y: &[T]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x = *x * *y);
-}
-
 /// The memory of lists of lists.
 pub(super) fn heap_of_lists<T>(lists: &[&Vec<Vec<T>>]) -> usize {
     lists.iter().map(|list| heap(list) + list.iter().map(heap).sum::<usize>()).sum()
@@ -96,10 +86,10 @@ impl<T: Scalar> Pass<T> {
             let (delta, above) = (&mut before[l - 1][..size], &after[0][..rows * layer.outputs]);
             if let Some(error) = errors.get_mut(l - 1) {
                 layer.backward(simd, w, above, false, &mut error[..size]);
-                product(&error[..size], &slopes[l - 1], delta);
+                cpu::product(simd, &error[..size], &slopes[l - 1], delta);
             } else {
                 layer.backward(simd, w, above, false, delta);
-                multiply(delta, &slopes[l - 1]);
+                cpu::multiply(simd, delta, &slopes[l - 1]);
             }
         }
         value
@@ -118,7 +108,7 @@ impl<T: Scalar> Pass<T> {
                 let z = &mut after[0][..size];
                 layer.forward(simd, w, from, z);
                 let curve = self.curves.get_mut(l).map_or(&mut [][..], |curve| &mut curve[..size]);
-                model.activation.apply(z, &mut self.slopes[l][..size], curve);
+                model.activation.apply(simd, z, &mut self.slopes[l][..size], curve);
             }
         }
         let size = rows * model.outputs();
@@ -254,7 +244,7 @@ impl<T: Scalar> Sweep<T> {
                 layer.apply(at.simd, at.w, ra, true, &mut self.rz[l][..size]);
             }
             if let Some(ra) = self.ra.get_mut(l) {
-                product(&self.rz[l][..size], &at.pass.slopes[l], &mut ra[..size]);
+                cpu::product(at.simd, &self.rz[l][..size], &at.pass.slopes[l], &mut ra[..size]);
             }
         }
     }
@@ -273,7 +263,7 @@ impl<T: Scalar> Sweep<T> {
             let (before, after) = self.rdelta.split_at_mut(l);
             let (rdelta, back) = (&mut before[l - 1][..size], &mut self.back[l - 1][..size]);
             layer.backward(at.simd, at.w, &after[0][..at.rows * layer.outputs], terms == Back::Full, back);
-            product(back, &at.pass.slopes[l - 1], rdelta);
+            cpu::product(at.simd, back, &at.pass.slopes[l - 1], rdelta);
             if terms == Back::GaussNewton || at.pass.curves.is_empty() {
                 continue;
             }
