@@ -101,6 +101,34 @@ fn factored_series_equal_plain_ones() {
     }
 }
 
+/// From 64 examples on, the algebra of f32 networks is f32.
+#[test]
+fn factored_series_of_many_examples() {
+    for widths in [&[60, 120, 120, 4][..], &[90, 10], &[80, 20, 20, 3]] {
+        for rows in [63, 64, 70] {
+            for of in [[1, 0], [2, 1], [4, 0]] {
+                let what = format!("{widths:?} n = {rows}, {:?}", ACTIVATIONS[of[0]]);
+                for terms in [2, 40] {
+                    compare(
+                        &sample::<f64>(widths, rows, of, OuterParameters::Inputs, 0.1, 5),
+                        terms,
+                        0.05,
+                        1e-11,
+                        &what,
+                    );
+                    compare(
+                        &sample::<f32>(widths, rows, of, OuterParameters::Inputs, 0.1, 5),
+                        terms,
+                        0.05,
+                        5e-5,
+                        &what,
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn growth_and_what_is_not_finite_are_seen_in_factored_series() {
     let Sample { problem, u, w } = sample::<f64>(&[2, 30, 30, 3], 2, [1, 0], OuterParameters::Inputs, 0.0, 1);

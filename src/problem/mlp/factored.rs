@@ -17,7 +17,8 @@
 //!
 //! For f32 networks the coefficients and the n × n algebra are f64, and only the sweep is f32. An error of the sweep then is
 //! one of A and C alone, and Y and Z stay the images of what A and C say; else the two would drift apart, and the error of q
-//! would grow with the square of K.
+//! would grow with the square of K. With many examples, where that algebra is most of the work, it is f32 too, and only what
+//! it makes is summed in f64: the drift then is one of the first order, about K eps.
 //!
 //! All parts of a vector are linear in it, so one slice holds them, and sums are sums of slices; only inner products and
 //! products with H know the parts. A layer for which this does not pay is held as it is in w; layers do not notice each other.
@@ -83,6 +84,28 @@ impl Part {
     }
 }
 
+impl Part {
+    /// y ← G Rδ + (a Raᵀ) δ and z ← (δ Rδᵀ) a + D Ra.
+    fn images<S: Scalar>(
+        &self,
+        simd: Simd,
+        [a, delta, gram, errors]: [&[S]; 4],
+        [rdelta, ra]: [&[S]; 2],
+        square: &mut [S],
+        [y, z]: [&mut [S]; 2],
+    ) {
+        let Part { rows: n, inputs: i, outputs: o, .. } = *self;
+        cpu::gemm(simd, Form::Ab, [n, o, n], gram, rdelta, false, y);
+        if !self.first {
+            cpu::gemm(simd, Form::Abt, [n, n, i], a, ra, false, square);
+            cpu::gemm(simd, Form::Ab, [n, o, n], square, delta, true, y);
+            cpu::gemm(simd, Form::Abt, [n, n, o], delta, rdelta, false, square);
+            cpu::gemm(simd, Form::Ab, [n, i, n], square, a, false, z);
+            cpu::gemm(simd, Form::Ab, [n, i, n], errors, ra, true, z);
+        }
+    }
+}
+
 /// The space of such vectors, for one right-hand side.
 #[derive(Debug)]
 pub(super) struct Factored<T> {
@@ -90,9 +113,9 @@ pub(super) struct Factored<T> {
     /// The number of parameters.
     len: usize,
     parts: Vec<Part>,
-    size: usize,
+    sizes: [usize; 2],
     /// b itself: s = 1, and its images.
-    base: Vec<f64>,
+    base: Vector<T>,
     /// ‖b_l‖².
     squares: Vec<f64>,
     /// Of each factored layer: a, δ, G and D.
@@ -101,8 +124,27 @@ pub(super) struct Factored<T> {
     square: Vec<f64>,
     /// A layer of w.
     wide: Vec<f64>,
-    narrow: [Vec<T>; 2],
+    /// With many examples: G and D of each layer, n × n, and Y and Z as they are made.
+    narrow: Option<Narrow<T>>,
 }
+
+#[derive(Debug)]
+struct Narrow<T> {
+    grams: Vec<[Vec<T>; 2]>,
+    square: Vec<T>,
+    y: Vec<T>,
+    z: Vec<T>,
+}
+
+/// A vector: all factored parts, and all others.
+#[derive(Debug)]
+pub(super) struct Vector<T> {
+    wide: Vec<f64>,
+    plain: Vec<T>,
+}
+
+/// From so many examples on, the n × n algebra is of the network's own type.
+const MANY: usize = 64;
 
 /// Whether a layer is cheaper factored. See the costs in the module above: 6n²(i + o) against 8noi operations for a product, or
 /// 2n²o against 4noi in the first layer.
@@ -113,55 +155,66 @@ fn pays(first: bool, rows: usize, inputs: usize, outputs: usize) -> bool {
 impl<T: Scalar> Factored<T> {
     /// The plan for a network with `rows` inner examples; `None` if no layer gains.
     pub fn plan(model: &super::Model, simd: Simd, rows: usize) -> Option<Factored<T>> {
-        let (mut start, mut parts) = (0, Vec::new());
+        let (mut sizes, mut parts) = ([0; 2], Vec::new());
         for (l, layer) in model.layers.iter().enumerate() {
             let (inputs, outputs, first) = (layer.inputs, layer.outputs, l == 0);
             let place = layer.weights.start..layer.biases.end;
             let factored = rows > 0 && pays(first, rows, inputs, outputs);
             let mut part = Part { factored, rows, inputs, outputs, range: 0..0, first, place };
-            let size = if factored { part.sizes().iter().sum() } else { part.place.len() };
-            part.range = start..start + size;
-            start += size;
+            let (len, start) =
+                if factored { (part.sizes().iter().sum(), &mut sizes[0]) } else { (part.place.len(), &mut sizes[1]) };
+            part.range = *start..*start + len;
+            *start += len;
             parts.push(part);
         }
         if !parts.iter().any(|part| part.factored) {
             return None;
         }
-        let zeros = |part: &Part, wanted: bool, len: usize| vec![0.0; if part.factored && wanted { len } else { 0 }];
+        let len = |part: &Part, wanted: bool, len: usize| if part.factored && wanted { len } else { 0 };
+        let many = rows >= MANY && size_of::<T>() < size_of::<f64>();
+        let square = if many { 0 } else { rows * rows };
         let arrays = |part: &Part| {
-            let deep = !part.first;
             [
-                zeros(part, true, rows * part.inputs),
-                zeros(part, deep, rows * part.outputs),
-                zeros(part, true, rows * rows),
-                zeros(part, deep, rows * rows),
+                vec![0.0; len(part, true, rows * part.inputs)],
+                vec![0.0; len(part, !part.first, rows * part.outputs)],
+                vec![0.0; len(part, true, square)],
+                vec![0.0; len(part, !part.first, square)],
             ]
         };
-        let largest = parts.iter().map(|part| part.place.len()).max().unwrap_or(0);
-        let plain = parts.iter().filter(|part| !part.factored).map(|part| part.place.len()).max().unwrap_or(0);
+        let largest = |size: fn(&Part) -> usize| parts.iter().filter(|part| part.factored).map(size).max().unwrap_or(0);
+        let zeros = |len| vec![T::ZERO; len];
+        let narrow = many.then(|| Narrow {
+            grams: parts
+                .iter()
+                .map(|part| [zeros(len(part, true, rows * rows)), zeros(len(part, !part.first, rows * rows))])
+                .collect(),
+            square: zeros(rows * rows),
+            y: zeros(rows * largest(|part| part.outputs)),
+            z: zeros(rows * largest(|part| part.inputs)),
+        });
         Some(Factored {
             simd,
             len: model.parameters(),
-            size: start,
-            base: vec![0.0; start],
+            sizes,
+            base: Vector { wide: vec![0.0; sizes[0]], plain: zeros(sizes[1]) },
             squares: vec![0.0; parts.len()],
             arrays: parts.iter().map(arrays).collect(),
-            square: vec![0.0; rows * rows],
-            wide: vec![0.0; largest],
-            narrow: [(); 2].map(|()| vec![T::ZERO; plain]),
+            square: vec![0.0; square],
+            wide: vec![0.0; largest(|part| part.place.len())],
+            narrow,
             parts,
         })
     }
 
     /// The memory in use.
     pub fn bytes(&self) -> usize {
-        let Factored { simd: _, len: _, parts, size: _, base, squares, arrays, square, wide, narrow } = self;
+        let Factored { simd: _, len: _, parts, sizes: _, base, squares, arrays, square, wide, narrow } = self;
         let of_layers: usize = arrays.iter().flatten().map(heap).sum();
-        heap(parts)
-            + heap_of(&[base, squares, square, wide])
-            + heap(arrays)
-            + of_layers
-            + heap_of(&[&narrow[0], &narrow[1]])
+        let narrow = narrow.as_ref().map_or(0, |narrow| {
+            let Narrow { grams, square, y, z } = narrow;
+            heap(grams) + grams.iter().flatten().map(heap).sum::<usize>() + heap_of(&[square, y, z])
+        });
+        heap(parts) + base.bytes() + heap_of(&[squares, square, wide]) + heap(arrays) + of_layers + narrow
     }
 
     /// Makes the arrays of a linearization, and b the right-hand side.
@@ -170,21 +223,33 @@ impl<T: Scalar> Factored<T> {
         for (l, part) in self.parts.iter().enumerate() {
             let own = &b[part.place.clone()];
             if !part.factored {
-                convert(own, &mut self.base[part.range.clone()]);
+                self.base.plain[part.range.clone()].copy_from_slice(own);
                 continue;
+            }
+            if let Some(narrow) = &mut self.narrow {
+                let [gram, errors] = &mut narrow.grams[l];
+                gram.fill(T::ONE);
+                cpu::gemm(simd, Form::Abt, [n, n, part.inputs], at.inputs(l), at.inputs(l), true, gram);
+                if !part.first {
+                    cpu::gemm(simd, Form::Abt, [n, n, part.outputs], at.deltas(l), at.deltas(l), false, errors);
+                }
             }
             let layer = at.model.layers[l].shifted(part.place.start);
             let [a, delta, gram, errors] = &mut self.arrays[l];
             convert(at.inputs(l), a);
-            gram.fill(1.0);
-            cpu::gemm(simd, Form::Abt, [n, n, part.inputs], a, a, true, gram);
-            let (pieces, wide) = (part.pieces_mut(&mut self.base), &mut self.wide[..own.len()]);
+            if self.narrow.is_none() {
+                gram.fill(1.0);
+                cpu::gemm(simd, Form::Abt, [n, n, part.inputs], a, a, true, gram);
+            }
+            let (pieces, wide) = (part.pieces_mut(&mut self.base.wide), &mut self.wide[..own.len()]);
             convert(own, wide);
             pieces.s[0] = 1.0;
             layer.forward(simd, wide, a, pieces.y);
             if !part.first {
                 convert(at.deltas(l), delta);
-                cpu::gemm(simd, Form::Abt, [n, n, part.outputs], delta, delta, false, errors);
+                if self.narrow.is_none() {
+                    cpu::gemm(simd, Form::Abt, [n, n, part.outputs], delta, delta, false, errors);
+                }
                 layer.backward(simd, wide, delta, false, pieces.z);
             }
             self.squares[l] = cpu::dot(simd, wide, wide);
@@ -192,7 +257,7 @@ impl<T: Scalar> Factored<T> {
     }
 
     /// b.
-    pub fn base(&self) -> &[f64] {
+    pub fn base(&self) -> &Vector<T> {
         &self.base
     }
 
@@ -203,14 +268,14 @@ impl<T: Scalar> Factored<T> {
         batch: Batch<'_, T>,
         sweep: &mut Sweep<T>,
         penalties: &[f64],
-        v: &[f64],
-        out: &mut [f64],
+        v: &Vector<T>,
+        out: &mut Vector<T>,
     ) {
         let (simd, n) = (self.simd, at.rows);
         for (l, part) in self.parts.iter().enumerate() {
             let rz = &mut sweep.rz[l][..n * part.outputs];
             if part.factored {
-                let pieces = part.pieces(v);
+                let pieces = part.pieces(&v.wide);
                 convert(pieces.y, rz);
                 if !part.first {
                     convert(pieces.z, &mut sweep.back[l - 1][..n * part.inputs]);
@@ -218,11 +283,10 @@ impl<T: Scalar> Factored<T> {
                 continue;
             }
             let layer = at.model.layers[l].shifted(part.place.start);
-            let narrow = &mut self.narrow[0][..part.place.len()];
-            convert(&v[part.range.clone()], narrow);
-            layer.forward(simd, narrow, at.inputs(l), rz);
+            let v = &v.plain[part.range.clone()];
+            layer.forward(simd, v, at.inputs(l), rz);
             if l > 0 {
-                layer.backward(simd, narrow, at.deltas(l), false, &mut sweep.back[l - 1][..n * part.inputs]);
+                layer.backward(simd, v, at.deltas(l), false, &mut sweep.back[l - 1][..n * part.inputs]);
             }
         }
         sweep.forward(at);
@@ -231,43 +295,47 @@ impl<T: Scalar> Factored<T> {
         for (l, part) in self.parts.iter().enumerate() {
             let rdelta = &sweep.rdelta[l][..n * part.outputs];
             let ra = if part.first { &[][..] } else { &sweep.ra[l - 1][..n * part.inputs] };
-            if part.factored {
-                let [a, delta, gram, errors] = &self.arrays[l];
-                let (to, square) = (part.pieces_mut(out), &mut self.square);
-                to.s[0] = 0.0;
-                convert(rdelta, to.a);
-                convert(ra, to.c);
-                cpu::gemm(simd, Form::Ab, [n, part.outputs, n], gram, to.a, false, to.y);
-                if !part.first {
-                    cpu::gemm(simd, Form::Abt, [n, n, part.inputs], a, to.c, false, square);
-                    cpu::gemm(simd, Form::Ab, [n, part.outputs, n], square, delta, true, to.y);
-                    cpu::gemm(simd, Form::Abt, [n, n, part.outputs], delta, to.a, false, square);
-                    cpu::gemm(simd, Form::Ab, [n, part.inputs, n], square, a, false, to.z);
-                    cpu::gemm(simd, Form::Ab, [n, part.inputs, n], errors, to.c, true, to.z);
-                }
-            } else {
+            let range = part.range.clone();
+            if !part.factored {
                 let layer = at.model.layers[l].shifted(part.place.start);
-                let narrow = &mut self.narrow[1][..part.place.len()];
-                layer.output(simd, [rdelta, at.inputs(l)], [at.deltas(l), ra], narrow);
-                convert(narrow, &mut out[part.range.clone()]);
+                let out = &mut out.plain[range.clone()];
+                layer.output(simd, [rdelta, at.inputs(l)], [at.deltas(l), ra], out);
+                if penalties[l] != 0.0 {
+                    cpu::axpy(simd, T::from_f64(penalties[l]), &v.plain[range], out);
+                }
+                continue;
+            }
+            let to = part.pieces_mut(&mut out.wide);
+            to.s[0] = 0.0;
+            convert(rdelta, to.a);
+            convert(ra, to.c);
+            if let Some(Narrow { grams, square, y, z }) = &mut self.narrow {
+                let (y, z) = (&mut y[..rdelta.len()], &mut z[..ra.len()]);
+                let arrays = [at.inputs(l), at.deltas(l), &grams[l][0], &grams[l][1]];
+                part.images(simd, arrays, [rdelta, ra], square, [&mut *y, &mut *z]);
+                convert(y, to.y);
+                convert(z, to.z);
+            } else {
+                let [a, delta, gram, errors] = &self.arrays[l];
+                part.images(simd, [a, delta, gram, errors], [to.a, to.c], &mut self.square, [to.y, to.z]);
             }
             if penalties[l] != 0.0 {
-                cpu::axpy(simd, penalties[l], &v[part.range.clone()], &mut out[part.range.clone()]);
+                cpu::axpy(simd, penalties[l], &v.wide[range.clone()], &mut out.wide[range]);
             }
         }
     }
 
     /// out ← the vector as it is in w, where b is the right-hand side.
-    pub fn form(&mut self, at: &At<'_, T>, b: &[T], v: &[f64], out: &mut [T]) {
+    pub fn form(&mut self, at: &At<'_, T>, b: &[T], v: &Vector<T>, out: &mut [T]) {
         let simd = self.simd;
         for (l, part) in self.parts.iter().enumerate() {
             let (from, to) = (&b[part.place.clone()], &mut out[part.place.clone()]);
             if !part.factored {
-                convert(&v[part.range.clone()], to);
+                to.copy_from_slice(&v.plain[part.range.clone()]);
                 continue;
             }
             // In f64 up to the end: with many terms, s B and the rest cancel.
-            let ([a, delta, ..], pieces) = (&self.arrays[l], part.pieces(v));
+            let ([a, delta, ..], pieces) = (&self.arrays[l], part.pieces(&v.wide));
             let (layer, wide) = (at.model.layers[l].shifted(part.place.start), &mut self.wide[..from.len()]);
             layer.output(simd, [pieces.a, a], [delta, pieces.c], wide);
             for ((to, from), wide) in to.iter_mut().zip(from).zip(wide) {
@@ -276,14 +344,22 @@ impl<T: Scalar> Factored<T> {
         }
     }
 
-    fn part_dot(&self, l: usize, x: &[f64], y: &[f64]) -> f64 {
+    fn part_dot(&self, l: usize, x: &Vector<T>, y: &Vector<T>) -> f64 {
         let (part, simd) = (&self.parts[l], self.simd);
         if !part.factored {
-            return cpu::dot(simd, &x[part.range.clone()], &y[part.range.clone()]);
+            return cpu::dot(simd, &x.plain[part.range.clone()], &y.plain[part.range.clone()]);
         }
-        let (x, y, b) = (part.pieces(x), part.pieces(y), part.pieces(&self.base));
+        let (x, y, b) = (part.pieces(&x.wide), part.pieces(&y.wide), part.pieces(&self.base.wide));
         let with_base = y.s[0] * self.squares[l] + cpu::dot(simd, y.a, b.y) + cpu::dot(simd, y.c, b.z);
         x.s[0] * with_base + cpu::dot(simd, x.a, y.y) + cpu::dot(simd, x.c, y.z)
+    }
+}
+
+impl<T: Scalar> Vector<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Vector { wide, plain } = self;
+        heap(wide) + heap(plain)
     }
 }
 
@@ -293,64 +369,69 @@ fn convert<A: Scalar, B: Scalar>(from: &[A], to: &mut [B]) {
 }
 
 impl<T: Scalar> Space<T> for Factored<T> {
-    type Vector = Vec<f64>;
+    type Vector = Vector<T>;
 
     fn len(&self) -> usize {
         self.len
     }
 
-    fn zeros(&self) -> Vec<f64> {
-        vec![0.0; self.size]
+    fn zeros(&self) -> Vector<T> {
+        Vector { wide: vec![0.0; self.sizes[0]], plain: vec![T::ZERO; self.sizes[1]] }
     }
 
     fn bytes(&self) -> usize {
-        self.size * size_of::<f64>()
+        self.sizes[0] * size_of::<f64>() + self.sizes[1] * size_of::<T>()
     }
 
-    fn load(&self, _: &[T], _: &mut Vec<f64>) -> Result<()> {
+    fn load(&self, _: &[T], _: &mut Vector<T>) -> Result<()> {
         Err(Error::Unsupported { operation: "load", reason: "a factored vector belongs to its right-hand side" })
     }
 
-    fn store(&self, _: &Vec<f64>, _: &mut [T]) -> Result<()> {
+    fn store(&self, _: &Vector<T>, _: &mut [T]) -> Result<()> {
         Err(Error::Unsupported { operation: "store", reason: "a factored vector belongs to its right-hand side" })
     }
 
-    fn copy(&self, from: &Vec<f64>, to: &mut Vec<f64>) {
-        to.copy_from_slice(from);
+    fn copy(&self, from: &Vector<T>, to: &mut Vector<T>) {
+        to.wide.copy_from_slice(&from.wide);
+        to.plain.copy_from_slice(&from.plain);
     }
 
-    fn scale(&self, a: T, x: &mut Vec<f64>) {
-        if a == T::ZERO { x.fill(0.0) } else { cpu::scale(self.simd, a.to_f64(), x) }
+    fn scale(&self, a: T, x: &mut Vector<T>) {
+        if a == T::ZERO {
+            x.wide.fill(0.0);
+            x.plain.fill(T::ZERO);
+        } else {
+            cpu::scale(self.simd, a.to_f64(), &mut x.wide);
+            cpu::scale(self.simd, a, &mut x.plain);
+        }
     }
 
-    fn axpy(&self, a: T, x: &Vec<f64>, y: &mut Vec<f64>) {
-        cpu::axpy(self.simd, a.to_f64(), x, y);
+    fn axpy(&self, a: T, x: &Vector<T>, y: &mut Vector<T>) {
+        cpu::axpy(self.simd, a.to_f64(), &x.wide, &mut y.wide);
+        cpu::axpy(self.simd, a, &x.plain, &mut y.plain);
     }
 
     /// The terms of a sum that is 0 cancel to about eps ‖b‖², below which a square of a norm says nothing.
-    fn dot(&self, x: &Vec<f64>, y: &Vec<f64>) -> f64 {
+    fn dot(&self, x: &Vector<T>, y: &Vector<T>) -> f64 {
         (0..self.parts.len()).map(|l| self.part_dot(l, x, y)).sum()
     }
 
-    fn norm(&self, x: &Vec<f64>) -> f64 {
+    fn norm(&self, x: &Vector<T>) -> f64 {
         let square = self.dot(x, x);
         // Rounding may leave a little less than nothing; a NaN stays one.
         if square <= 0.0 { 0.0 } else { square.sqrt() }
     }
 
-    fn neumann_update(&self, alpha: T, hp: &Vec<f64>, p: &mut Vec<f64>, q: &mut Vec<f64>) -> f64 {
-        let (mut square, mut resolved) = (0.0, 0.0);
-        for (l, part) in self.parts.iter().enumerate() {
-            let range = part.range.clone();
-            let (hp, q) = (&hp[range.clone()], &mut q[range.clone()]);
-            let sum = cpu::neumann_update(self.simd, alpha.to_f64(), hp, &mut p[range], q);
-            square += if part.factored { self.part_dot(l, p, p) } else { sum };
-            if part.factored {
-                resolved += part.pieces(p).s[0].powi(2) * self.squares[l];
-            }
+    fn neumann_update(&self, alpha: T, hp: &Vector<T>, p: &mut Vector<T>, q: &mut Vector<T>) -> f64 {
+        cpu::neumann_update(self.simd, alpha.to_f64(), &hp.wide, &mut p.wide, &mut q.wide);
+        let mut square = cpu::neumann_update(self.simd, alpha, &hp.plain, &mut p.plain, &mut q.plain);
+        let mut resolved = 0.0;
+        for (l, part) in self.parts.iter().enumerate().filter(|(_, part)| part.factored) {
+            square += self.part_dot(l, p, p);
+            resolved += part.pieces(&p.wide).s[0].powi(2) * self.squares[l];
         }
         // Where terms that vanish have cancelled, the norm stays at what it can resolve: growth of noise is none.
-        let floor = 16.0 * f64::EPSILON * resolved;
+        let floor = if self.narrow.is_some() { 16.0 * T::EPSILON } else { 16.0 * f64::EPSILON } * resolved;
         if square < floor { floor } else { square }
     }
 }

@@ -1,6 +1,6 @@
 //! The problem: model, outer parameters and data put together.
 
-use super::factored::Factored;
+use super::factored::{Factored, Vector};
 use super::loss::{Batch, Loss};
 use super::model::Model;
 use super::outer::{Change, Data, Groups, Outer, OuterParameters, check_l2};
@@ -75,10 +75,10 @@ struct Series<T> {
     space: Factored<T>,
     /// c of each layer.
     penalties: Vec<f64>,
-    b: Vec<f64>,
-    q: Vec<f64>,
+    b: Vector<T>,
+    q: Vector<T>,
     product: Vec<T>,
-    scratch: solve::Workspace<T, Vec<f64>>,
+    scratch: solve::Workspace<T, Vector<T>>,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -257,7 +257,7 @@ impl<T: Scalar> Mlp<T> {
             *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
         }
         series.space.set(&at, b);
-        series.b.copy_from_slice(series.space.base());
+        series.space.copy(series.space.base(), &mut series.b);
         let mut product = FactoredProduct { space: &mut series.space, at, batch, sweep, penalties: &series.penalties };
         // The residual comes from a product of the plain kind.
         let unverified = Solve { verify: false, ..*solve };
@@ -364,7 +364,7 @@ impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
         self.space
     }
 
-    fn apply(&mut self, v: &Vec<f64>, out: &mut Vec<f64>) -> Result<()> {
+    fn apply(&mut self, v: &Vector<T>, out: &mut Vector<T>) -> Result<()> {
         self.space.apply(&self.at, self.batch, self.sweep, self.penalties, v, out);
         Ok(())
     }
@@ -422,7 +422,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         let point = |point: &Point<T>| point.data.bytes() + point.pass.bytes();
         let series = series.as_ref().map_or(0, |series| {
             let Series { space, penalties, b, q, product, scratch } = series;
-            Factored::bytes(space) + problem::heap_of(&[penalties, b, q]) + heap(product) + scratch.bytes(space)
+            Factored::bytes(space) + heap(penalties) + b.bytes() + q.bytes() + heap(product) + scratch.bytes(space)
         });
         let lists = problem::heap_of(&[u, w, outer_weights, panel]);
         point(scratch) + point(frozen) + lists + sweep.bytes() + change.bytes() + outer_pass.bytes() + series
