@@ -27,6 +27,7 @@
 //! For the Neumann series alone: its test of growth is content with norms to √eps ‖b‖, which is what ⟨x, x⟩ resolves where the
 //! terms cancel. Residuals of Krylov solves must go below that.
 
+use super::compact::Compact;
 use super::loss::Batch;
 use super::passes::{At, Back, Sweep};
 use crate::cpu::{self, Form, Simd};
@@ -126,6 +127,8 @@ pub(super) struct Factored<T> {
     wide: Vec<f64>,
     /// With many examples: G and D of each layer, n × n, and Y and Z as they are made.
     narrow: Option<Narrow<T>>,
+    /// With few examples and ReLU.
+    compact: Option<Compact<T>>,
 }
 
 #[derive(Debug)]
@@ -202,24 +205,34 @@ impl<T: Scalar> Factored<T> {
             square: vec![0.0; square],
             wide: vec![0.0; largest(|part| part.place.len())],
             narrow,
+            compact: Compact::plan(model, rows),
             parts,
         })
     }
 
     /// The memory in use.
     pub fn bytes(&self) -> usize {
-        let Factored { simd: _, len: _, parts, sizes: _, base, squares, arrays, square, wide, narrow } = self;
+        let Factored { simd: _, len: _, parts, sizes: _, base, squares, arrays, square, wide, narrow, compact } = self;
         let of_layers: usize = arrays.iter().flatten().map(heap).sum();
         let narrow = narrow.as_ref().map_or(0, |narrow| {
             let Narrow { grams, square, y, z } = narrow;
             heap(grams) + grams.iter().flatten().map(heap).sum::<usize>() + heap_of(&[square, y, z])
         });
-        heap(parts) + base.bytes() + heap_of(&[squares, square, wide]) + heap(arrays) + of_layers + narrow
+        heap(parts)
+            + base.bytes()
+            + heap_of(&[squares, square, wide])
+            + heap(arrays)
+            + of_layers
+            + narrow
+            + compact.as_ref().map_or(0, Compact::bytes)
     }
 
     /// Makes the arrays of a linearization, and b the right-hand side.
     pub fn set(&mut self, at: &At<'_, T>, b: &[T]) {
         let (simd, n) = (self.simd, at.rows);
+        if let Some(compact) = &mut self.compact {
+            compact.set(at);
+        }
         for (l, part) in self.parts.iter().enumerate() {
             let own = &b[part.place.clone()];
             if !part.factored {
@@ -289,9 +302,13 @@ impl<T: Scalar> Factored<T> {
                 layer.backward(simd, v, at.deltas(l), false, &mut sweep.back[l - 1][..n * part.inputs]);
             }
         }
-        sweep.forward(at);
+        if !self.compact.as_mut().is_some_and(|compact| compact.forward(at, sweep)) {
+            sweep.forward(at);
+        }
         sweep.turn(at, batch);
-        sweep.backward(at, Back::Full);
+        if !self.compact.as_mut().is_some_and(|compact| compact.backward(at, sweep)) {
+            sweep.backward(at, Back::Full);
+        }
         for (l, part) in self.parts.iter().enumerate() {
             let rdelta = &sweep.rdelta[l][..n * part.outputs];
             let ra = if part.first { &[][..] } else { &sweep.ra[l - 1][..n * part.inputs] };
