@@ -375,3 +375,74 @@ fn bad_input() {
     let result = problem.inner(&mut problem.workspace(), &vec![1e3], &w, &mut vec![0.0; w.len()]);
     assert!(matches!(result, Err(Error::NonFinite { argument: "exp(u)", .. })));
 }
+
+/// Σ scores + ⟨∇R, v⟩ = ⟨∇f, v⟩, each score is what its own example adds, and batches average to the whole.
+#[test]
+fn examples_one_by_one_and_in_batches() {
+    for (seed, kind) in KINDS.into_iter().enumerate() {
+        for (rows, loss) in [(1, Loss::CrossEntropy), (5, Loss::SquaredError), (300, Loss::CrossEntropy)] {
+            let reduction = if seed % 2 == 0 { Reduction::Mean } else { Reduction::Sum };
+            let shape =
+                Shape { widths: vec![3, 6, 2], rows, activation: Activation::Gelu, loss, kind, reduction, l2: 0.2 };
+            let Sample { problem, u, w } = shape.sample::<f64>(seed as u64);
+            let mut ws = problem.workspace();
+            let v = Rng(9).normals(w.len());
+            let [mut whole, mut penalty, mut part] = [(); 3].map(|()| vec![f64::NAN; w.len()]);
+            let f = problem.inner(&mut ws, &u, &w, &mut whole).unwrap();
+            problem.linearize(&mut ws, &u, &w).unwrap();
+            let mut scores = vec![f64::NAN; rows];
+            problem.example_scores(&mut ws, &v, &mut scores).unwrap();
+            // n fᵢ + R is the batch of i alone; R is what is left of f without all of them.
+            let (mut sum, mut values) = (vec![0.0; w.len()], 0.0);
+            for i in 0..rows {
+                values += problem.inner_batch(&mut ws, &[i], &u, &w, &mut part).unwrap();
+                sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+            }
+            let n = rows as f64;
+            assert!(
+                (values / n - f).abs() <= 1e-13 * f.abs()
+                    && distance(&sum, &whole.iter().map(|g| n * g).collect::<Vec<_>>()) <= 1e-12 * n * norm(&whole)
+            );
+            let all: Vec<usize> = (0..rows).rev().collect();
+            let value = problem.inner_batch(&mut ws, &all, &u, &w, &mut part).unwrap();
+            assert!(
+                (value - f).abs() <= 1e-13 * f.abs() && distance(&part, &whole) <= 1e-12 * norm(&whole),
+                "{kind:?}"
+            );
+            let twice: Vec<usize> = all.iter().chain(&all).copied().collect();
+            problem.inner_batch(&mut ws, &twice, &u, &w, &mut part).unwrap();
+            assert!(distance(&part, &whole) <= 1e-12 * norm(&whole), "{kind:?}");
+            // ∇R from two batches of the same example once and from none: n ∇fᵢ = ∇f_{i} − ∇R.
+            penalty.copy_from_slice(&whole);
+            let mut total = 0.0;
+            for (i, score) in scores.iter().enumerate() {
+                problem.inner_batch(&mut ws, &[i], &u, &w, &mut part).unwrap();
+                total += score;
+                if i + 1 < rows {
+                    let mut next = vec![0.0; w.len()];
+                    problem.inner_batch(&mut ws, &[i + 1], &u, &w, &mut next).unwrap();
+                    let expected = (dot(&part, &v) - dot(&next, &v)) / n;
+                    assert!(
+                        (score - scores[i + 1] - expected).abs() <= 1e-12 * (1.0 + norm(&part) * norm(&v)),
+                        "{kind:?}"
+                    );
+                }
+            }
+            let mut groups = 0.2_f64;
+            let mut expected = dot(&whole, &v) - total;
+            if let OuterParameters::ProximalCentre { weight } = kind {
+                expected -= weight * w.iter().zip(&u).zip(&v).map(|((w, u), v)| (w - u) * v).sum::<f64>();
+            }
+            if let OuterParameters::LogL2(Groups::Scalar) = kind {
+                groups += u[0].exp();
+            }
+            if !matches!(kind, OuterParameters::LogL2(Groups::PerLayer | Groups::PerParameter)) {
+                assert!((expected - groups * dot(&w, &v)).abs() <= 1e-11 * (1.0 + norm(&whole) * norm(&v)), "{kind:?}");
+            }
+            for bad in [&[][..], &[rows]] {
+                assert!(problem.inner_batch(&mut ws, bad, &u, &w, &mut part).is_err());
+            }
+            assert!(problem.example_scores(&mut ws, &v, &mut vec![0.0; rows + 1]).is_err());
+        }
+    }
+}

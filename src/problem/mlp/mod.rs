@@ -11,6 +11,7 @@
 //! H of a network is in general indefinite, and singular where parameters outnumber what the examples say of them.
 
 mod compact;
+mod examples;
 mod factored;
 mod loss;
 mod model;

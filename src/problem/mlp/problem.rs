@@ -1,18 +1,19 @@
 //! The problem: model, outer parameters and data put together.
 
+use super::examples::{Gathered, check_examples, scores};
 use super::factored::{Factored, Vector};
-use super::loss::{Batch, Loss};
+use super::loss::Batch;
 use super::model::Model;
 use super::outer::{Change, Data, Groups, Outer, OuterParameters, check_l2};
 use super::passes::{At, Back, Pass, Sweep};
 use crate::cpu::{self, Simd};
-use crate::error::{check_finite, check_len, invalid};
+use crate::error::invalid;
 use crate::problem::{self, Examples, Problem, Reduction};
 use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space, Step, heap};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 
 /// A network trained on inner examples, and judged on outer ones.
 ///
@@ -47,20 +48,21 @@ pub struct Mlp<T> {
 
 /// The inner problem at some (u, w).
 #[derive(Debug)]
-struct Point<T> {
-    data: Data<T>,
-    pass: Pass<T>,
+pub(super) struct Point<T> {
+    pub data: Data<T>,
+    pub pass: Pass<T>,
 }
 
 /// Scratch of an [`Mlp`], and its linearization.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    scratch: Point<T>,
+    pub(super) scratch: Point<T>,
     /// The linearization, at `u` and `w`.
-    frozen: Point<T>,
+    pub(super) frozen: Point<T>,
     u: Vec<T>,
-    w: Vec<T>,
-    sweep: Sweep<T>,
+    pub(super) w: Vec<T>,
+    pub(super) sweep: Sweep<T>,
+    pub(super) gathered: Gathered<T>,
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Vec<T>,
@@ -147,7 +149,20 @@ impl<T: Scalar> Mlp<T> {
         &self.outer
     }
 
-    fn simd(&self) -> Simd {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn inner_points(&self) -> &Flat {
+        &self.inner_space
+    }
+
+    /// data ← what u makes of it.
+    pub(super) fn set_data(&self, u: &[T], data: &mut Data<T>) -> Result<()> {
+        self.parts().set(u, data)
+    }
+
+    pub(super) fn simd(&self) -> Simd {
         self.inner_space.simd()
     }
 
@@ -165,16 +180,16 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// x.
-    fn inputs<'a>(&'a self, data: &'a Data<T>) -> &'a [T] {
+    pub(super) fn inputs<'a>(&'a self, data: &'a Data<T>) -> &'a [T] {
         if self.kind.sets_inputs() { &data.x } else { &self.inner.design }
     }
 
-    fn batch<'a>(&'a self, data: &'a Data<T>) -> Batch<'a, T> {
+    pub(super) fn batch<'a>(&'a self, data: &'a Data<T>) -> Batch<'a, T> {
         let targets = if self.kind.sets_targets() { &data.t } else { &self.inner.targets };
         Batch { outputs: self.model.outputs(), targets, weights: &data.weights }
     }
 
-    fn at<'a>(&'a self, w: &'a [T], point: &'a Point<T>) -> At<'a, T> {
+    pub(super) fn at<'a>(&'a self, w: &'a [T], point: &'a Point<T>) -> At<'a, T> {
         let x = self.inputs(&point.data);
         At { model: &self.model, simd: self.simd(), rows: self.rows, w, x, pass: &point.pass }
     }
@@ -182,12 +197,12 @@ impl<T: Scalar> Mlp<T> {
     /// The pass at (u, w); returns f without the penalties.
     fn pass(&self, u: &[T], w: &[T], point: &mut Point<T>) -> Result<f64> {
         let Point { data, pass } = point;
-        self.parts().set(u, data)?;
+        self.set_data(u, data)?;
         Ok(pass.run(&self.model, self.simd(), w, self.inputs(data), self.batch(data)))
     }
 
     /// gradient ← gradient + the penalties' part; returns their value.
-    fn add_penalties(&self, u: &[T], w: &[T], data: &Data<T>, gradient: &mut [T]) -> f64 {
+    pub(super) fn add_penalties(&self, u: &[T], w: &[T], data: &Data<T>, gradient: &mut [T]) -> f64 {
         let (groups, simd) = (self.kind.groups(), self.simd());
         groups.add_scaled(&self.model, simd, &data.penalties, w, gradient);
         let mut value = 0.0;
@@ -370,31 +385,6 @@ impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
     }
 }
 
-/// Checks shapes and values; a design that is not `given` is not looked at.
-fn check_examples<T: Scalar>(
-    examples: &Examples<T>,
-    [design, targets]: [&'static str; 2],
-    outputs: usize,
-    given: bool,
-    loss: Loss,
-) -> Result<()> {
-    let found = examples.targets.len();
-    if !found.is_multiple_of(outputs) {
-        return Err(invalid(targets, format!("length {found}"), format!("{outputs} for each example")));
-    }
-    if given {
-        check_len(design, examples.design.len(), found / outputs * examples.features)?;
-        check_finite(design, &examples.design)?;
-    }
-    check_finite(targets, &examples.targets)?;
-    match examples.targets.iter().position(|t| *t < T::ZERO) {
-        Some(i) if loss == Loss::CrossEntropy => {
-            Err(invalid(targets, format!("{} at index {i}", examples.targets[i]), "0 or above, for a cross-entropy"))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl<T: Scalar> Problem<T> for Mlp<T> {
     type Workspace = Workspace<T>;
     in_host_memory!(T);
@@ -409,6 +399,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             u: vec![T::ZERO; self.outer_space.len()],
             w: vec![T::ZERO; model.parameters()],
             sweep: Sweep::new(model, self.rows),
+            gathered: Gathered::new(CHUNK.min(self.rows), model.inputs(), model.outputs()),
             change: parts.change(),
             outer_pass: Pass::new(model, CHUNK.min(outer_rows), false),
             outer_weights: vec![T::from_f64(1.0 / outer_rows as f64); CHUNK.min(outer_rows)],
@@ -418,14 +409,22 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     }
 
     fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
-        let Workspace { scratch, frozen, u, w, sweep, change, outer_pass, outer_weights, panel, series } = workspace;
+        let Workspace { scratch, frozen, u, w, sweep, gathered, change, .. } = workspace;
+        let Workspace { outer_pass, outer_weights, panel, series, .. } = workspace;
         let point = |point: &Point<T>| point.data.bytes() + point.pass.bytes();
         let series = series.as_ref().map_or(0, |series| {
             let Series { space, penalties, b, q, product, scratch } = series;
             Factored::bytes(space) + heap(penalties) + b.bytes() + q.bytes() + heap(product) + scratch.bytes(space)
         });
         let lists = problem::heap_of(&[u, w, outer_weights, panel]);
-        point(scratch) + point(frozen) + lists + sweep.bytes() + change.bytes() + outer_pass.bytes() + series
+        point(scratch)
+            + point(frozen)
+            + lists
+            + sweep.bytes()
+            + gathered.bytes()
+            + change.bytes()
+            + outer_pass.bytes()
+            + series
     }
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
@@ -548,6 +547,25 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         Ok(Some(value))
     }
 
+    fn examples(&self) -> usize {
+        self.rows
+    }
+
+    fn example_scores(&self, workspace: &mut Workspace<T>, v: &Vec<T>, scores: &mut [f64]) -> Result<()> {
+        self.scores_along(workspace, v, scores)
+    }
+
+    fn inner_batch(
+        &self,
+        workspace: &mut Workspace<T>,
+        batch: &[usize],
+        u: &Vec<T>,
+        w: &Vec<T>,
+        gradient: &mut Vec<T>,
+    ) -> Result<f64> {
+        self.batch_gradient(workspace, batch, u, w, gradient)
+    }
+
     fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
         let Workspace { frozen, u, w, sweep, change, .. } = workspace;
         let (model, at) = (&self.model, self.at(w, frozen));
@@ -578,13 +596,5 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         sweep.backward(&at, Back::Data);
         sweep.output(&at, &change.x, Back::Data, out);
         Ok(())
-    }
-}
-
-/// ⟨δ_L, Rz_L⟩ for each example: the derivative of its own term of f along the direction.
-fn scores<T: Scalar>(pass: &Pass<T>, rz: &[T], outputs: usize, mut out: impl FnMut(usize, f64)) {
-    let Some(delta) = pass.deltas.last() else { return };
-    for (i, (delta, rz)) in delta.chunks_exact(outputs).zip(rz.chunks_exact(outputs)).enumerate() {
-        out(i, delta.iter().zip(rz).map(|(delta, rz)| delta.to_f64() * rz.to_f64()).sum());
     }
 }
