@@ -186,11 +186,8 @@ fn series_and_unrolls<T: Scalar>(case: &Case, problem: &Mlp<T>, seen: &mut Seen<
         evaluate(problem, &estimator, &u, &w, ws).unwrap();
     };
     for terms in case.list("neumann_terms") {
-        let inverse = Inverse::Neumann {
-            terms: terms as usize,
-            step: Step::Fixed(alpha),
-            on_growth: OnGrowth::Continue,
-        };
+        let inverse =
+            Inverse::Neumann { terms: terms as usize, step: Step::Fixed(alpha), on_growth: OnGrowth::Continue };
         run(inverse.into(), &mut ws);
         ws.lower_q(problem, &mut q).unwrap();
         seen.check(&format!("ihvp_neumann_{terms}"), &q, tolerance);

@@ -13,9 +13,13 @@ mod antidistillation;
 mod cli;
 mod experiment;
 mod experiments;
+mod networks;
 mod plot;
 mod progress;
+#[path = "../../src/random.rs"]
+mod random;
 mod record;
+mod training;
 
 use cli::{Format, Options};
 use experiment::{Context, Experiment, Output};
@@ -40,6 +44,12 @@ fn main() -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
+    if !experiment.trains
+        && let Some(option) = options.training_option()
+    {
+        eprintln!("error: {} trains no network, and has no use for {option}", experiment.name);
+        return ExitCode::from(MISUSED);
+    }
     exit_code(run(experiment, options))
 }
 

@@ -2,9 +2,12 @@
 
 mod fig01;
 mod fig06;
+mod fig07;
 mod fig08;
 mod fig11;
 mod fig11c;
+mod fig12;
+mod fig13;
 mod fig14;
 mod fig15;
 mod fig16;
@@ -16,9 +19,12 @@ use crate::experiment::Experiment;
 pub const ALL: &[Experiment] = &[
     fig01::EXPERIMENT,
     fig06::EXPERIMENT,
+    fig07::EXPERIMENT,
     fig08::EXPERIMENT,
     fig11::EXPERIMENT,
     fig11c::EXPERIMENT,
+    fig12::EXPERIMENT,
+    fig13::EXPERIMENT,
     fig14::EXPERIMENT,
     fig15::EXPERIMENT,
     fig16::EXPERIMENT,

@@ -1,0 +1,24 @@
+//! Figure 12: three rings, three learned points.
+
+use crate::experiment::{Context, Experiment, Output};
+use crate::networks::{self, Rings};
+use std::error::Error;
+
+/// The entry of the list.
+pub const EXPERIMENT: Experiment =
+    Experiment { name: "fig12", summary: "three rings, three learned points (about two minutes)", trains: true, run };
+
+fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
+    let rings = Rings {
+        name: EXPERIMENT.name,
+        title: "Figure 12: three rings, three learned points",
+        radii: &[0.5, 1.5, 2.5],
+        points: 3,
+        soft_labels: false,
+        steps: 8000,
+        snapshots: [100, 1000, 7000],
+        retrain_every: 1000,
+        half: 4.5,
+    };
+    networks::run(context, &rings)
+}

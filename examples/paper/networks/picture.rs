@@ -1,0 +1,117 @@
+//! Panels: decision regions with data, learned points and their ways; losses against steps.
+
+use super::Plane;
+use crate::plot::{Axis, Color, Entry, Layer, Panel, Scale, Shape, Stroke};
+
+/// The colours of classes.
+pub const CLASSES: [Color; 3] = [Color::BLUE, Color::ACCENT, Color::GREEN];
+/// The way of a learned point between two heads of arrows, and how far back an arrow begins, as shares of the plane's half.
+const BETWEEN_HEADS: f64 = 0.4;
+const ARROW: f64 = 0.05;
+
+/// What a panel of the plane shows.
+pub struct Snapshot<'a> {
+    /// Where, and how finely.
+    pub plane: Plane,
+    /// The decisions, as [`Plane::runs`] gives them.
+    pub runs: &'a [f64],
+    /// The original data, of each class.
+    pub data: &'a [Vec<(f64, f64)>],
+    /// The ways of the learned points, each to where it is, with the class that its label gives it.
+    pub paths: Vec<(Vec<(f64, f64)>, usize)>,
+}
+
+fn light(class: usize) -> Color {
+    CLASSES[class].toward(Color::WHITE, 0.72)
+}
+
+/// The colour of way j: those of classes are taken where labels may change.
+pub fn dark(class: usize) -> Color {
+    CLASSES[class].toward(Color::INK, 0.55)
+}
+
+impl Snapshot<'_> {
+    /// The panel; `ways` are the colours of the ways.
+    pub fn panel(&self, title: String, ways: &[Color], legend: bool, weight: f64) -> Panel {
+        let mut layers = self.plane.regions(self.runs, light);
+        for (points, &color) in self.data.iter().zip(&CLASSES) {
+            let points = points.iter().copied().filter(|&point| self.plane.has(point)).collect();
+            layers.push(Layer::Marks { points, shape: Shape::Dot, color });
+        }
+        for ((path, _), &color) in self.paths.iter().zip(ways) {
+            for points in path.split(|&point| !self.plane.has(point)).filter(|part| part.len() > 1) {
+                layers.push(Layer::Line { points: points.to_vec(), stroke: Stroke::thin(color) });
+                let heads = heads(points, BETWEEN_HEADS * self.plane.half, ARROW * self.plane.half);
+                layers.extend(heads.into_iter().map(|points| Layer::Arrows { points, stroke: Stroke::thin(color) }));
+            }
+        }
+        for (path, class) in &self.paths {
+            let points = path.last().copied().filter(|&point| self.plane.has(point)).into_iter().collect();
+            layers.push(Layer::Marks { points, shape: Shape::Star, color: dark(*class) });
+        }
+        Panel {
+            title,
+            x: self.plane.axis(""),
+            y: self.plane.axis(""),
+            layers,
+            legend: if legend { self.legend(ways) } else { Vec::new() },
+            weight,
+        }
+    }
+
+    fn legend(&self, ways: &[Color]) -> Vec<Entry> {
+        let mut legend = Vec::new();
+        for (class, &color) in CLASSES.iter().enumerate().take(self.data.len()) {
+            let label = format!("data {}", class + 1);
+            legend.push(Entry { label, stroke: None, mark: Some((Shape::Dot, color)) });
+        }
+        for class in 0..self.data.len() {
+            let label = format!("decides {}", class + 1);
+            legend.push(Entry { label, stroke: None, mark: Some((Shape::Square, light(class))) });
+        }
+        for (j, (&color, (_, class))) in ways.iter().zip(&self.paths).enumerate() {
+            let mark = Some((Shape::Star, dark(*class)));
+            legend.push(Entry { label: format!("learned {}", j + 1), stroke: Some(Stroke::thin(color)), mark });
+        }
+        legend
+    }
+}
+
+/// Short pieces of a way, each to end in the head of an arrow.
+fn heads(path: &[(f64, f64)], between: f64, length: f64) -> Vec<Vec<(f64, f64)>> {
+    let far = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1);
+    // The first head is not long in coming.
+    let (mut pieces, mut way) = (Vec::new(), 0.6 * between);
+    for i in 1..path.len() {
+        way += far(path[i - 1], path[i]);
+        if way >= between {
+            way = 0.0;
+            let start = (0..i).rev().find(|&j| far(path[j], path[i]) >= length).unwrap_or(0);
+            pieces.push(vec![path[start], path[i]]);
+        }
+    }
+    pieces
+}
+
+/// A loss of each named course against the step; the axis is logarithmic.
+pub fn loss_panel(title: &str, courses: Vec<(Entry, Vec<(f64, f64)>)>, last: usize, weight: f64) -> Panel {
+    let (mut layers, mut legend) = (Vec::new(), Vec::new());
+    for (entry, points) in courses {
+        if let Some(stroke) = entry.stroke {
+            layers.push(Layer::Line { points: points.clone(), stroke });
+        }
+        if let Some((shape, color)) = entry.mark {
+            layers.push(Layer::Marks { points, shape, color });
+        }
+        legend.push(entry);
+    }
+    let heights: Vec<f64> = layers.iter().flat_map(Layer::heights).collect();
+    Panel {
+        title: title.into(),
+        x: Axis::fit("outer steps", Scale::Linear, &[0.0, last as f64]),
+        y: Axis::fit("", Scale::Log, &heights),
+        layers,
+        legend,
+        weight,
+    }
+}
