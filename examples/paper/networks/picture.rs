@@ -6,8 +6,8 @@ use crate::plot::{Axis, Color, Entry, Layer, Panel, Scale, Shape, Stroke};
 /// The colours of classes.
 pub const CLASSES: [Color; 3] = [Color::BLUE, Color::ACCENT, Color::GREEN];
 /// The way of a learned point between two heads of arrows, and how far back an arrow begins, as shares of the plane's half.
-const BETWEEN_HEADS: f64 = 0.4;
-const ARROW: f64 = 0.05;
+const BETWEEN_HEADS: f64 = 0.5;
+const ARROW: f64 = 0.06;
 
 /// What a panel of the plane shows.
 pub struct Snapshot<'a> {
@@ -77,17 +77,19 @@ impl Snapshot<'_> {
     }
 }
 
-/// Short pieces of a way, each to end in the head of an arrow.
+/// Short straight pieces, each to end in the head of an arrow on the way. A way that stays in one place has few.
 fn heads(path: &[(f64, f64)], between: f64, length: f64) -> Vec<Vec<(f64, f64)>> {
     let far = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1);
     // The first head is not long in coming.
-    let (mut pieces, mut way) = (Vec::new(), 0.6 * between);
+    let (mut pieces, mut way, mut head) = (Vec::new(), 0.5 * between, path[0]);
     for i in 1..path.len() {
-        way += far(path[i - 1], path[i]);
-        if way >= between {
-            way = 0.0;
-            let start = (0..i).rev().find(|&j| far(path[j], path[i]) >= length).unwrap_or(0);
-            pieces.push(vec![path[start], path[i]]);
+        let at = path[i];
+        way += far(path[i - 1], at);
+        if way >= between && far(head, at) >= 0.4 * between {
+            let from = (0..i).rev().map(|j| path[j]).find(|&from| far(from, at) >= length).unwrap_or(path[0]);
+            let share = length / far(from, at);
+            pieces.push(vec![(at.0 + share * (from.0 - at.0), at.1 + share * (from.1 - at.1)), at]);
+            (way, head) = (0.0, at);
         }
     }
     pieces
