@@ -6,7 +6,7 @@
 
 use crate::experiment::{Context, Experiment, Output, Record};
 use crate::networks::{CLASSES, Featured, Features, Plane, ROW, Snapshot, accuracy, argmax, loss_panel, rows};
-use crate::plot::{Color, Entry, Figure, Panel, Stroke};
+use crate::plot::{Color, Entry, Figure, Panel, Shape, Stroke};
 use crate::random::Random;
 use crate::training::{Log, Session};
 use blo::analysis::retraining_gap;
@@ -49,8 +49,10 @@ const RETRAINING_STEPS: usize = 10_000;
 const ROWS: usize = 160;
 const FRAME_EVERY: [(Start, usize); 2] = [(Start::Warm, 50), (Start::Cold, 5)];
 const PATH_EVERY: usize = 5;
-const PLANE: Plane = Plane { half: 4.0, cells: 160 };
-const ROW_HEIGHT: u32 = 620;
+const PLANE: Plane = Plane { half: 5.0, cells: 160 };
+const ROW_HEIGHT: u32 = 565;
+/// The width of a panel with a legend, in those of one without.
+const WITH_LEGEND: f64 = 1.34;
 
 /// A step's u, and the share of the learned points that are classified as they should be.
 const POINTS: &str = "points";
@@ -234,7 +236,7 @@ fn panel(
     }
     let data = setup.data();
     let colors = CLASSES.map(|color| color.toward(Color::INK, 0.3));
-    let weight = if legend { 1.3 } else { 1.0 };
+    let weight = if legend { WITH_LEGEND } else { 1.0 };
     Ok(Snapshot { plane, runs: &runs, data: &data, paths }.panel(title, &colors, legend, weight))
 }
 
@@ -269,14 +271,7 @@ fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
         let anew = retraining_gap(&problem, &inner, &problem.inner_space().zeros(), &warm.u, &warm.w)?;
         let (mut log, u, w) = (Log::new(None, "")?, warm.u.clone(), anew.retrained);
         judge.row(steps, &u, &w, anew.retrained_loss, &mut log)?;
-        solutions.push(Solution {
-            name: "retrained",
-            title: "Trained anew on the warm",
-            color: Color::ACCENT,
-            log,
-            u,
-            w,
-        });
+        solutions.push(Solution { name: "retrained", title: "Trained anew", color: Color::ACCENT, log, u, w });
     }
     let mut all: Vec<Record> = Vec::new();
     for solution in &solutions {
@@ -313,13 +308,16 @@ fn figure(setup: &Setup, problem: &Featured<'_>, solutions: &[Solution], steps: 
         let title = format!("{}, accuracy {share:.0} %", solution.title);
         let anew = solution.name == "retrained";
         let ways = if anew { Ways::Ends(&solution.u) } else { Ways::Kept(&solution.log) };
-        panels.push(panel(setup, problem, PLANE, title, ways, &solution.w, anew)?);
+        panels.push(panel(setup, problem, PLANE, title, ways, &solution.w, solution.name == "cold")?);
         if !anew {
             courses.push(course(solution.title, solution.color, &solution.log));
         }
     }
-    let bottom = panels.split_off(panels.len().min(3));
-    let loss = vec![loss_panel("Outer loss", courses, steps, 1.0)];
+    if let Some(panel) = panels.iter_mut().find(|panel| !panel.legend.is_empty()) {
+        panel.legend.push(Entry { label: "beyond".into(), stroke: None, mark: Some((Shape::Ring, Color::INK)) });
+    }
+    let mut bottom = panels.split_off(panels.len().min(3));
+    bottom.push(loss_panel("Outer loss", courses, steps, WITH_LEGEND));
     let title = "Figure 2: four solutions for two learned points".into();
-    Ok(Figure { title, row_height: ROW_HEIGHT, rows: vec![panels, bottom, loss] })
+    Ok(Figure { title, row_height: ROW_HEIGHT, rows: vec![panels, bottom] })
 }

@@ -22,7 +22,7 @@ fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
         steps: 8000,
         snapshots: [100, 1000, 7000],
         retrain_every: 1000,
-        half: 4.5,
+        half: 5.0,
     };
     networks::run(context, &rings)
 }

@@ -46,8 +46,10 @@ impl Snapshot<'_> {
             }
         }
         for (path, class) in &self.paths {
-            let points = path.last().copied().filter(|&point| self.plane.has(point)).into_iter().collect();
-            layers.push(Layer::Marks { points, shape: Shape::Star, color: dark(*class) });
+            let Some(&at) = path.last() else { continue };
+            // A point that has left the plane is a ring on the border, where it would come in again.
+            let shape = if self.plane.has(at) { Shape::Star } else { Shape::Ring };
+            layers.push(Layer::Marks { points: vec![self.plane.nearest(at)], shape, color: dark(*class) });
         }
         Panel {
             title,
@@ -72,6 +74,10 @@ impl Snapshot<'_> {
         for (j, (&color, (_, class))) in ways.iter().zip(&self.paths).enumerate() {
             let mark = Some((Shape::Star, dark(*class)));
             legend.push(Entry { label: format!("learned {}", j + 1), stroke: Some(Stroke::thin(color)), mark });
+        }
+        let ends = self.paths.iter().filter_map(|(path, _)| path.last());
+        if ends.into_iter().any(|&at| !self.plane.has(at)) {
+            legend.push(Entry { label: "beyond".into(), stroke: None, mark: Some((Shape::Ring, Color::INK)) });
         }
         legend
     }

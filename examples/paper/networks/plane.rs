@@ -80,4 +80,9 @@ impl Plane {
     pub fn has(self, (x, y): (f64, f64)) -> bool {
         x.abs() <= self.half && y.abs() <= self.half
     }
+
+    /// The point of the square that is nearest to one.
+    pub fn nearest(self, (x, y): (f64, f64)) -> (f64, f64) {
+        (x.clamp(-self.half, self.half), y.clamp(-self.half, self.half))
+    }
 }
