@@ -113,7 +113,8 @@ pub fn loss_panel(title: &str, courses: Vec<(Entry, Vec<(f64, f64)>)>, last: usi
         }
         legend.push(entry);
     }
-    let heights: Vec<f64> = layers.iter().flat_map(Layer::heights).collect();
+    // The paper's axis at least, which is the same for all frames of most animations.
+    let heights: Vec<f64> = layers.iter().flat_map(Layer::heights).chain([0.1, 1.0]).collect();
     Panel {
         title: title.into(),
         x: Axis::fit("outer steps", Scale::Linear, &[0.0, last as f64]),
