@@ -298,6 +298,57 @@ fn fig07_on_four_of_five_seeds() {
     assert!(faults.iter().filter(|faults| faults.is_empty()).count() >= 4, "{faults:#?}");
 }
 
+/// The last row of a variant.
+fn last<'a>(object: &'a Value, variant: &str) -> &'a Value {
+    rows(object, variant).last().copied().unwrap_or_else(|| panic!("no {variant}"))
+}
+
+#[test]
+#[ignore = "three minutes"]
+fn fig12_on_three_seeds() {
+    for seed in ["0", "1", "2"] {
+        let (object, _) = run("fig12", &folder(&format!("fig12-{seed}")), &["--seed", seed]);
+        let (warm, anew) = (last(&object, "warm"), last(&object, "retrained"));
+        assert!(number(warm, "accuracy") >= 0.95 && number(anew, "accuracy") <= 0.7, "seed {seed}: {warm} {anew}");
+        assert!(number(anew, "outer_loss") >= 3.0 * number(warm, "outer_loss"), "seed {seed}: {warm} {anew}");
+    }
+}
+
+#[test]
+#[ignore = "four minutes"]
+fn fig13_on_two_of_three_seeds() {
+    let good = ["0", "1", "2"].map(|seed| {
+        let (object, _) = run("fig13", &folder(&format!("fig13-{seed}")), &["--seed", seed]);
+        let label = |row: &Value, j: usize| row["labels"][j].as_u64().unwrap();
+        let warm = rows(&object, "warm");
+        let switches = |j| warm.windows(2).filter(|pair| label(pair[0], j) != label(pair[1], j)).count();
+        let all = (0..3).all(|class| warm.iter().any(|row| label(row, 0) == class || label(row, 1) == class));
+        let (end, anew) = (last(&object, "warm"), last(&object, "retrained"));
+        println!("seed {seed}: {end} {anew}, {} and {} switches", switches(0), switches(1));
+        number(end, "accuracy") >= 0.85 && switches(0) + switches(1) >= 1 && all && number(anew, "accuracy") <= 0.6
+    });
+    assert!(good.iter().filter(|good| **good).count() >= 2, "{good:?}");
+}
+
+#[test]
+#[ignore = "half a minute"]
+fn fig02_on_two_of_three_seeds() {
+    let good = ["0", "1", "2"].map(|seed| {
+        let (object, _) = run("fig02", &folder(&format!("fig02-{seed}")), &["--seed", seed]);
+        let [optimistic, pessimistic, cold, warm, anew] =
+            ["optimistic", "pessimistic", "cold", "warm", "retrained"].map(|variant| last(&object, variant));
+        let accuracy = |row| number(row, "accuracy");
+        assert!(accuracy(optimistic) >= 0.98 && accuracy(pessimistic) <= 0.1, "{optimistic} {pessimistic}");
+        assert!((0.6..=0.95).contains(&accuracy(cold)), "{cold}");
+        for row in [optimistic, pessimistic, cold, warm, anew] {
+            assert_eq!(number(row, "points_accuracy"), 1.0, "{row}");
+        }
+        println!("seed {seed}: {warm} {anew}");
+        accuracy(warm) >= 0.95 && accuracy(warm) > accuracy(anew) + 0.1
+    });
+    assert!(good.iter().filter(|good| **good).count() >= 2, "{good:?}");
+}
+
 #[test]
 #[ignore = "a minute"]
 fn fig18_on_five_seeds() {
