@@ -16,7 +16,8 @@ pub struct Options {
     #[arg(long, value_name = "DIR", default_value = "target/paper")]
     pub out: PathBuf,
 
-    /// The seed of what is drawn at random. Recorded in the settings in any case; fig11 to fig17 draw nothing
+    /// The seed of what is drawn at random. Recorded in the settings in any case; only the figures
+    /// that train networks draw anything
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 

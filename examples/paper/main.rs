@@ -4,6 +4,7 @@
 //! cargo run --release --example paper -- list
 //! cargo run --release --example paper -- fig11
 //! cargo run --release --example paper -- fig11 --format json
+//! cargo run --release --example paper -- fig07 --seed 1 --frames frames --save run
 //! ```
 //!
 //! Each experiment prints a table and writes a picture. A new one is a file in `experiments/` and its line in the list

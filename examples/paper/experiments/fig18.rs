@@ -10,6 +10,7 @@
 
 use crate::antidistillation::{self, Method, Run, Setting, Sweep};
 use crate::experiment::{Context, Experiment, Output, Record};
+use crate::plot::{Axis, Figure};
 use crate::training::{Log, Session};
 use blo::bilevel::{InnerSolve, Outcome, Progress, RunEnding, Runner, Settings, Start};
 use blo::hypergradient::Unrolled;
@@ -41,6 +42,8 @@ const INNER_LOSS: f64 = 1e-2;
 const OUTER_STEPS: usize = 20_000;
 /// Outer steps between two frames.
 const FRAME_EVERY: usize = 5;
+/// From the bottom of a frame's axis to its top.
+const FRAME_HEIGHTS: (f64, f64) = (-1.0, 3.2);
 
 /// A run's settings but for the outer step size.
 fn settings(method: Method, beta: f64) -> Settings {
@@ -89,15 +92,7 @@ fn train(
             log.keep(0, "first", at.hypergradient.iter().copied());
         }
         if session.wants_frames() && at.step.is_multiple_of(FRAME_EVERY) {
-            let (u, w) = (at.u.clone(), at.w.clone());
-            let run = [Run { method, outcome: outcome(at), u, w, first_hypergradient: Vec::new() }];
-            let figure = antidistillation::figure(
-                &format!("Figure 18: {}, outer step {}", method.label(), at.step),
-                setting,
-                &run,
-                &[sweep],
-            )?;
-            session.frame(at.step / FRAME_EVERY, &figure)?;
+            session.frame(at.step / FRAME_EVERY, &frame(setting, sweep, method, at)?)?;
         }
         last = Some((at.u.clone(), at.w.clone()));
         done = at.evaluation.outer_loss < OUTER_LOSS
@@ -112,6 +107,23 @@ fn train(
         outcome.ending = if done { RunEnding::Converged } else { RunEnding::StepLimit };
     }
     Ok((Run { method, outcome, u, w, first_hypergradient }, beta))
+}
+
+/// The points and their fit, on axes that stay.
+fn frame(
+    setting: &Setting,
+    sweep: Sweep,
+    method: Method,
+    at: &Progress<'_, Vec<f64>>,
+) -> Result<Figure, Box<dyn Error>> {
+    let run = Run { method, outcome: outcome(at), u: at.u.clone(), w: at.w.clone(), first_hypergradient: Vec::new() };
+    let title = format!("Figure 18: {}, outer step {}", method.label(), at.step);
+    let mut figure = antidistillation::figure(&title, setting, &[run], &[sweep])?;
+    for row in &mut figure.rows {
+        row.truncate(1);
+        row.iter_mut().for_each(|panel| panel.y = Axis::within("u, net(x; w)", FRAME_HEIGHTS.0, FRAME_HEIGHTS.1));
+    }
+    Ok(figure)
 }
 
 /// That of a run which is not over.
