@@ -131,6 +131,9 @@ struct Solution {
     w: Vec<f64>,
 }
 
+/// The history of u and w, and where they end.
+type Learned = (Log, Vec<f64>, Vec<f64>);
+
 /// The best or the worst w for u = START, nearly: Adam on f and F with the labels of `target`, which are flipped for the worst,
 /// as F itself is not bounded above.
 fn extreme(judge: &mut Judge<'_>, target: &Featured<'_>, steps: usize) -> Result<(Log, Vec<f64>), Box<dyn Error>> {
@@ -156,12 +159,7 @@ fn extreme(judge: &mut Judge<'_>, target: &Featured<'_>, steps: usize) -> Result
 }
 
 /// A cold or a warm start.
-fn learn(
-    context: &Context,
-    judge: &mut Judge<'_>,
-    start: Start,
-    steps: usize,
-) -> Result<(Log, Vec<f64>, Vec<f64>), Box<dyn Error>> {
+fn learn(context: &Context, judge: &mut Judge<'_>, start: Start, steps: usize) -> Result<Learned, Box<dyn Error>> {
     let (name, (alpha, inner_steps, beta, most)) = match start {
         Start::Cold => ("cold", COLD),
         Start::Warm => ("warm", WARM),

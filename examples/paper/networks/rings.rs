@@ -97,7 +97,7 @@ impl Rings {
                 labels.push(class);
             }
         }
-        let data = design.chunks(2 * PER_RING).map(|ring| pairs(ring)).collect();
+        let data = design.chunks(2 * PER_RING).map(pairs).collect();
         let mut normal =
             |deviation: f64, n: usize| -> Vec<f32> { (0..n).map(|_| (deviation * random.normal()) as f32).collect() };
         let mut u = normal(1.0, 2 * self.points);
