@@ -73,7 +73,7 @@ fn read(words: &[u64]) -> u64 {
 }
 
 fn estimators(n: usize) -> Vec<(String, Estimator)> {
-    let implicit = |inverse| Estimator::Implicit(Solve { inverse, verify: false });
+    let implicit = |inverse: Inverse| Estimator::Implicit(Solve { verify: false, ..inverse.into() });
     let neumann = |terms| implicit(Inverse::neumann(terms, ALPHA));
     let automatic = Inverse::Neumann { terms: 10, step: Step::Auto, on_growth: OnGrowth::Stop };
     let mut all = vec![

@@ -21,7 +21,7 @@ fn problem() -> LeastSquares<f64> {
 
 /// ‖u‖ at the end.
 fn run(problem: &LeastSquares<f64>, inverse: Inverse) -> f64 {
-    let solve = Solve { inverse, verify: false };
+    let solve = Solve { verify: false, ..inverse.into() };
     let mut settings = Settings::new(Start::Cold, InnerSolve::Fixpoint, solve, Rule::descent(1e-2));
     (settings.outer_tolerance, settings.outer_steps) = (5e-11, 1_000_000);
     let mut runner = Runner::new(problem, settings, &[0.0; 13], &[0.0; 21]).unwrap();

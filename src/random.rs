@@ -137,7 +137,7 @@ mod tests {
         assert!(counts.iter().map(|count| (count - 1e4).powi(2) / 1e4).sum::<f64>() < 22.5, "{counts:?}");
         // With n = 3·2⁶², a multiply without rejection gives a third of the results twice the weight of the others.
         let n = 3_usize << 62;
-        let thirds = (0..30_000).filter(|_| random.below(n) % 3 == 0).count() as f64;
+        let thirds = (0..30_000).filter(|_| random.below(n).is_multiple_of(3)).count() as f64;
         assert!((thirds - 1e4).abs() < 400.0, "{thirds}");
     }
 }

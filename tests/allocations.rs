@@ -5,7 +5,7 @@ mod common;
 #[path = "common/counting.rs"]
 mod counting;
 
-use blo::bilevel::{InnerSolve, Runner, Settings, Start, TraceRow};
+use blo::bilevel::{Batch, InnerSolve, Runner, Settings, Start, TraceRow};
 use blo::hypergradient::{self, Unrolled};
 use blo::problem::{Examples, L2, LeastSquares, Loss, Problem, Reduction, Regression, one_hot};
 use blo::solve::{OnGrowth, Solve, Space, Spectral, Step};
@@ -27,9 +27,15 @@ fn estimators() -> Vec<Estimator> {
         Inverse::Identity { alpha: 0.3 },
         Inverse::Zero,
     ]
-    .map(|inverse| Estimator::Implicit(Solve { inverse, verify: true }))
+    .map(Estimator::from)
     .to_vec();
     all.push(Estimator::Unrolled(Unrolled { last: Some(4), ..Unrolled::descent(6, 0.3) }));
+    let lanczos = Inverse::Damped { epsilon: 0.1, by: Spectral::LANCZOS };
+    let minres = Inverse::Minres { tolerance: 0.0, max_products: 200 };
+    all.push(minres.into());
+    all.push(Inverse::Nystrom { rank: 6, epsilon: 0.1, seed: 1 }.into());
+    all.push(Solve { refine: 2, start_from_last: true, ..lanczos.into() }.into());
+    all.push(Solve { start_from_last: true, ..minres.into() }.into());
     all
 }
 
@@ -90,6 +96,46 @@ fn warm_hypergradients_of_regressions_allocate_nothing() {
     }
     softmax.iter().for_each(check);
     linear.iter().for_each(check);
+}
+
+#[test]
+fn influence_and_batches_allocate_nothing() {
+    let targets = one_hot(&[0, 1, 2, 0, 1, 2, 1, 1], 3).unwrap();
+    let inner = Examples { design: (0..32).map(|i| f64::from(i).sin()).collect(), features: 4, targets };
+    let squares = Examples { targets: vec![0.5; 8], ..inner.clone() };
+    let (loss, mean) = (Loss::Softmax { classes: 3 }, Reduction::Mean);
+    let softmax = Regression::example_weights(loss, 0.1, inner.clone(), inner, mean).unwrap();
+    let targets = LeastSquares::targets(squares.clone(), squares.clone(), mean).unwrap();
+    let weights = LeastSquares::example_weights(0.1, squares.clone(), squares, mean).unwrap();
+    fn check<P>(problem: &P)
+    where
+        P: Problem<f64>,
+        P::Points: Space<f64, Vector = Vec<f64>>,
+    {
+        let (u, w) = (vec![0.5; problem.outer_space().len()], vec![0.25; problem.inner_space().len()]);
+        let (solve, mut scores) = (Inverse::neumann(10, 0.3).into(), vec![0.0; problem.examples()]);
+        let mut workspace = hypergradient::Workspace::new(problem);
+        hypergradient::influence(problem, &solve, &u, &w, &mut workspace, &mut scores).unwrap();
+        let count = counted(|| {
+            hypergradient::influence(problem, &solve, &u, &w, &mut workspace, &mut scores).unwrap();
+        });
+        assert_eq!(count, 0);
+        for (start, rule) in [(Start::Cold, Rule::descent(0.1)), (Start::Warm, Rule::adam(0.01))] {
+            let inner = InnerSolve::Optimizer { rule, steps: 5, tolerance: 0.0 };
+            let mut settings = Settings::new(start, inner, Inverse::neumann(5, 0.1), Rule::descent(0.1));
+            settings.batch = Some(Batch { size: 3, seed: 1 });
+            let mut runner = Runner::new(problem, settings, &u, &w).unwrap();
+            runner.outer_step().unwrap();
+            // 100 steps are many epochs.
+            let count = counted(|| {
+                (0..100).for_each(|_| _ = runner.outer_step().unwrap().unwrap());
+            });
+            assert_eq!(count, 0, "{start:?}");
+        }
+    }
+    check(&softmax);
+    check(&targets);
+    check(&weights);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use blo::analysis::{
 use blo::bilevel::{InnerSolve, Runner, Settings, Start};
 use blo::hypergradient::Unrolled;
 use blo::problem::{InnerTerms, OuterTerms, Quadratic};
-use blo::solve::{OnGrowth, Solve, Spectral, Step};
+use blo::solve::{OnGrowth, Spectral, Step};
 use blo::{Error, Estimator, Inverse, Rule};
 use common::{RandomQuadratic, Rng, cast, distance, dot, matvec, norm};
 
@@ -211,7 +211,7 @@ fn spectra_stand_beside_every_response() {
     let nothing = Inverse::Neumann { terms: 3, step: Step::Auto, on_growth: OnGrowth::Stop };
     assert_eq!(response::<f64>(&nothing.into(), 0.0, 0.0), Some(0.0));
     let q = RandomQuadratic::new(1, 3, 2, 2, 2.0).problem::<f64>();
-    let bad = Estimator::Implicit(Solve { inverse: Inverse::Identity { alpha: -1.0 }, verify: false });
+    let bad = Estimator::Implicit(Inverse::Identity { alpha: -1.0 }.into());
     assert!(matches!(spectrum_table(&q, &[bad], &vec![0.0; 2], &vec![0.0; 3]), Err(Error::Invalid { .. })));
     assert!(matches!(spectrum_table(&q, &[], &vec![0.0; 1], &vec![0.0; 3]), Err(Error::Shape { argument: "u", .. })));
 }

@@ -137,6 +137,10 @@ fn estimator_parameters() {
         ("cutoff", Inverse::MinNorm { cutoff: Some(f64::NAN), by }),
         ("max_products", Inverse::MinNorm { cutoff: None, by: lanczos(None, Some(0)) }),
         ("tolerance", Inverse::Damped { epsilon: 1.0, by: lanczos(Some(-1.0), None) }),
+        ("tolerance", Inverse::Minres { tolerance: -1.0, max_products: 3 }),
+        ("max_products", Inverse::Minres { tolerance: 0.0, max_products: 0 }),
+        ("rank", Inverse::Nystrom { rank: 0, epsilon: 1.0, seed: 0 }),
+        ("epsilon", Inverse::Nystrom { rank: 1, epsilon: -1.0, seed: 0 }),
         ("tolerance", Inverse::Cg { iterations: 3, tolerance: f64::NAN }),
     ] {
         let error = evaluate(inverse, &[0.0; 2], &[0.0; 3]).unwrap_err();
@@ -169,9 +173,18 @@ fn run_settings() {
         }
     };
     for (change, expected) in [
-        (&(|s: &mut Settings| s.outer = Rule::descent(0.0)) as &dyn Fn(&mut Settings), "step: found 0, expected"),
-        (&|s| s.outer = Rule::Adam { step: 0.1, beta1: 1.0, beta2: 0.9, epsilon: 1e-8 }, "beta1: found 1, expected"),
-        (&|s| s.outer = Rule::Adam { step: 0.1, beta1: 0.0, beta2: 0.9, epsilon: 0.0 }, "epsilon: found 0, expected"),
+        (
+            &(|s: &mut Settings| s.outer = Rule::descent(0.0).into()) as &dyn Fn(&mut Settings),
+            "step: found 0, expected",
+        ),
+        (
+            &|s| s.outer = Rule::Adam { step: 0.1, beta1: 1.0, beta2: 0.9, epsilon: 1e-8 }.into(),
+            "beta1: found 1, expected",
+        ),
+        (
+            &|s| s.outer = Rule::Adam { step: 0.1, beta1: 0.0, beta2: 0.9, epsilon: 0.0 }.into(),
+            "epsilon: found 0, expected",
+        ),
         (&|s| s.outer_tolerance = -1.0, "outer_tolerance: found -1, expected"),
         (&|s| s.outer_tolerance = f64::NAN, "outer_tolerance: found NaN, expected"),
         (

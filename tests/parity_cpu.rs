@@ -143,6 +143,97 @@ fn products<T: Scalar>() {
     });
 }
 
+fn gemm<T: Scalar>() {
+    use cpu::Form;
+    let sizes = [0, 1, 2, 3, 5, 6, 7, 10, 17, 33, 64];
+    each(|simd, offset, rng| {
+        for m in sizes {
+            for n in sizes {
+                for k in [0, 1, 2, 6, 7, 31, 67] {
+                    for (form, transposed) in
+                        [(Form::Ab, [false; 2]), (Form::Abt, [false, true]), (Form::Atb, [true, false])]
+                    {
+                        let mut a = Guarded::<T>::new(&rng.normals(m * k), offset);
+                        let mut b = Guarded::<T>::new(&rng.normals(k * n), offset);
+                        let tolerance = 8.0 * T::EPSILON * (norm(a.get()) * norm(b.get()) + 10.0);
+                        for add in [false, true] {
+                            let start = if add { rng.normals(m * n) } else { vec![f64::NAN; m * n] };
+                            let (mut c, mut expected) = (Guarded::<T>::new(&start, offset), cast::<T>(&start));
+                            reference::gemm(transposed, [m, n, k], a.get(), b.get(), add, &mut expected);
+                            cpu::gemm(simd, form, [m, n, k], a.get(), b.get(), add, c.get());
+                            let error = distance(c.get(), &expected);
+                            assert!(error <= tolerance, "{form:?} {m} x {n} of {k}, add {add}: {error:e}");
+                            c.check();
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn products_of_all_forms_equal_their_reference() {
+    gemm::<f32>();
+    gemm::<f64>();
+}
+
+/// Values by another route than the library's, and derivatives as differences of them.
+#[test]
+fn activations_and_their_derivatives() {
+    use cpu::Activation::{self, *};
+    let value = |activation: Activation, z: f64| match activation {
+        Identity => z,
+        Relu => z.max(0.0),
+        Tanh => (z.exp() - (-z).exp()) / (z.exp() + (-z).exp()),
+        Softplus => z.exp().ln_1p(),
+        // Φ by the trapezoidal rule, which is exact to rounding for a density.
+        Gelu => {
+            let h = 1.0 / 64.0;
+            let sum: f64 = (0..1280).map(|i| (-0.5 * (z - (i as f64 + 0.5) * h).powi(2)).exp()).sum::<f64>() * h;
+            // ∫ from z − 20 to z, midpoints: the end at z is corrected by the first Euler-Maclaurin term.
+            z * (sum - h * h / 24.0 * z * (-0.5 * z * z).exp()) / (2.0 * std::f64::consts::PI).sqrt()
+        }
+        Silu => z / (1.0 + (-z).exp()),
+    };
+    let points: Vec<f64> = (-40..=40).map(|i| i as f64 / 8.0 + 0.01).collect();
+    for activation in [Identity, Relu, Tanh, Softplus, Gelu, Silu] {
+        let (mut z, n) = (points.clone(), points.len());
+        let (mut slope, mut curve) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+        activation.apply(&mut z, &mut slope, &mut curve);
+        for (i, &x) in points.iter().enumerate() {
+            let tolerance = if activation == Gelu { 1e-8 } else { 4e-16 * (1.0 + x.abs()) };
+            assert!((z[i] - value(activation, x)).abs() <= tolerance, "{activation:?}({x}) = {}", z[i]);
+            let h = 1e-5;
+            let [mut up, mut down] = [[x + h], [x - h]];
+            let [mut above, mut below] = [[0.0]; 2];
+            activation.apply(&mut up, &mut above, &mut []);
+            activation.apply(&mut down, &mut below, &mut []);
+            assert!(((up[0] - down[0]) / (2.0 * h) - slope[i]).abs() <= 1e-9, "{activation:?}'({x}) = {}", slope[i]);
+            assert!(
+                ((above[0] - below[0]) / (2.0 * h) - curve[i]).abs() <= 1e-9,
+                "{activation:?}''({x}) = {}",
+                curve[i]
+            );
+        }
+        let (mut narrow, mut first) = (cast::<f32>(&points), vec![0.0_f32; n]);
+        activation.apply(&mut narrow, &mut first, &mut []);
+        assert!(distance(&narrow, &z) <= 1e-7 * norm(&z) && distance(&first, &slope) <= 1e-7 * norm(&slope));
+        // Far out and at nothing: limits, never NaN; and a NaN stays one.
+        let mut ends = [-1e4, -1e200, 1e4, 1e200, 0.0, -0.0, f64::NAN];
+        let (mut slope, mut curve) = ([0.0; 7], [0.0; 7]);
+        activation.apply(&mut ends, &mut slope, &mut curve);
+        assert!(
+            ends[..6].iter().chain(&slope[..6]).chain(&curve[..6]).all(|x| x.is_finite()),
+            "{activation:?} {ends:?}"
+        );
+        assert!(ends[6].is_nan());
+        if activation == Relu {
+            assert_eq!(slope[4..6], [0.0; 2]);
+        }
+    }
+}
+
 #[test]
 fn vector_kernels_equal_their_reference() {
     vectors::<f32>();

@@ -8,7 +8,7 @@ mod common;
 use blo::hypergradient::{Estimator, Unrolled, Workspace, evaluate};
 use blo::problem::mlp::{Activation, Groups, Loss, Mlp, Model, OuterParameters};
 use blo::problem::{Examples, Problem, Reduction};
-use blo::solve::{OnGrowth, Solve, Spectral, Step};
+use blo::solve::{OnGrowth, Spectral, Step};
 use blo::{Inverse, Scalar};
 use common::{cast, distance, norm};
 use std::collections::BTreeMap;
@@ -242,7 +242,7 @@ fn inverses(case: &Case, problem: &Mlp<f64>, seen: &mut Seen<'_>) {
     seen.check("pinv_rank", &[kept.count() as f64], 0.0);
     let tolerance = (1e2 * f64::EPSILON * largest / smallest).max(1e-12);
     let inverse = Inverse::MinNorm { cutoff: Some(cutoff[0]), by: Spectral::Dense };
-    evaluate(problem, &Estimator::Implicit(Solve { inverse, verify: true }), &u, &w, &mut ws).unwrap();
+    evaluate(problem, &Estimator::Implicit(inverse.into()), &u, &w, &mut ws).unwrap();
     ws.lower_q(problem, &mut q).unwrap();
     seen.check("ihvp_pinv", &q, tolerance);
     seen.check("hypergrad_pinv", ws.gradient(), tolerance);

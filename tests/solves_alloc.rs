@@ -27,10 +27,14 @@ fn warm_solves_allocate_nothing() {
         Inverse::CgTwice { tolerance: 0.0, max_products: 99 },
         Inverse::Gmres { restart: 4, tolerance: 0.0, max_products: 30 },
         Inverse::MinNorm { cutoff: None, by },
+        Inverse::Minres { tolerance: 0.0, max_products: 200 },
+        Inverse::Nystrom { rank: 5, epsilon: 0.1, seed: 2 },
     ];
+    let from_last = Solve { refine: 2, start_from_last: true, ..Inverse::Damped { epsilon: 0.1, by }.into() };
     let mut all = || {
         solve_family(&mut op, &family, &bs[0], &mut qs, &mut reports, &mut workspace).unwrap();
         shifted_cg(&mut op, &[0.1, 1.0], 0.0, 99, &bs[0], &mut qs, &mut reports, &mut workspace).unwrap();
+        solve(&mut op, &from_last, &bs[0], &mut qs[0], &mut workspace).unwrap();
         for inverse in short {
             solve(&mut op, &inverse.into(), &bs[0], &mut qs[0], &mut workspace).unwrap();
             solve_many(&mut op, &inverse.into(), &bs, &mut qs, &mut reports, &mut workspace).unwrap();

@@ -340,7 +340,7 @@ fn bounds_hold_and_the_best_is_kept() {
     let smallest = losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert_eq!((best.outer_loss, losses[best.step]), (smallest, smallest));
     // A momentum that overshoots: the last is not the best.
-    settings.outer = Rule::momentum(0.2, 0.95);
+    settings.outer = Rule::momentum(0.2, 0.95).into();
     (settings.bounds, settings.outer_steps) = (None, 30);
     let mut runner = Runner::new(&problem, settings.clone(), &[0.0; 4], &[0.0; 4]).unwrap();
     let outcome = runner.run().unwrap();

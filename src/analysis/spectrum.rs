@@ -7,7 +7,7 @@ use crate::{Estimator, Inverse, Result, Rule, Scalar};
 
 /// r(λ) of an estimator, for a Hessian whose largest |eigenvalue| is `radius`: paper, section 3.3 and Eq. 5. T unrolled steps
 /// of descent are the series to K = T − 1, as they are from an inner solution. `None` for truncated conjugate gradients and GMRES,
-/// whose r depends on b, and for the unrolling of other rules.
+/// whose r depends on b, for Nyström's, whose r depends on the sketch, and for the unrolling of other rules.
 /// `T` is the precision that the default cutoff is for.
 pub fn response<T: Scalar>(estimator: &Estimator, radius: f64, lambda: f64) -> Option<f64> {
     let neumann = |terms: u64, alpha: f64| Filter::Neumann { terms, alpha }.value(lambda);
@@ -31,8 +31,10 @@ pub fn response<T: Scalar>(estimator: &Estimator, radius: f64, lambda: f64) -> O
         Inverse::NeumannFilter { terms, alpha, .. } => Some(neumann(terms, alpha)),
         Inverse::Identity { alpha } => Some(alpha),
         Inverse::Zero => Some(0.0),
-        Inverse::CgTwice { .. } => Some(Filter::MinNorm { floor: default_cutoff::<T>() * radius }.value(lambda)),
-        Inverse::Cg { .. } | Inverse::Gmres { .. } => None,
+        Inverse::CgTwice { .. } | Inverse::Minres { .. } => {
+            Some(Filter::MinNorm { floor: default_cutoff::<T>() * radius }.value(lambda))
+        }
+        Inverse::Cg { .. } | Inverse::Gmres { .. } | Inverse::Nystrom { .. } => None,
     }
 }
 
@@ -43,7 +45,7 @@ pub struct SpectrumRow {
     pub eigenvalue: f64,
     /// |⟨v, b⟩| / ‖b‖ for b = ∂F/∂w and the eigenvector v; 0 if b is.
     pub share: f64,
-    /// r(λ) of each estimator. For conjugate gradients ⟨v, q⟩ / ⟨v, b⟩, and NaN where b has no part along v.
+    /// r(λ) of each estimator. For conjugate gradients and Nyström ⟨v, q⟩ / ⟨v, b⟩, and NaN where b has no part along v.
     pub responses: Vec<f64>,
 }
 
@@ -74,8 +76,10 @@ pub fn spectrum_table<T: Scalar, P: Problem<T>>(
     let mut polynomials: Vec<Option<Vec<f64>>> = Vec::new();
     for estimator in estimators {
         polynomials.push(match estimator {
-            Estimator::Implicit(Solve { inverse: inverse @ Inverse::Cg { .. }, .. }) => {
-                let solve = Solve { inverse: *inverse, verify: false };
+            Estimator::Implicit(Solve {
+                inverse: inverse @ (Inverse::Cg { .. } | Inverse::Nystrom { .. }), ..
+            }) => {
+                let solve = Solve { verify: false, ..(*inverse).into() };
                 problem.solve(&mut at, &solve, &b, &mut q, &mut SolveWorkspace::<T, P>::new())?;
                 Some(host::<T, _>(problem.vectors(&at), &q)?)
             }

@@ -16,6 +16,13 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
+    /// Whether the next byte is this one, which is then read.
+    pub fn skip(&mut self, byte: u8) -> bool {
+        let rest = self.bytes.strip_prefix(&[byte]);
+        self.bytes = rest.unwrap_or(self.bytes);
+        rest.is_some()
+    }
+
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = rest;
@@ -152,9 +159,9 @@ macro_rules! encode_struct {
 
 mod settings {
     use super::{Encode, Reader};
-    use crate::bilevel::{InnerSolve, Outcome, RunEnding, Settings, Start, ToleranceSchedule};
+    use crate::bilevel::{Batch, InnerSolve, Outcome, Outer, RunEnding, Settings, Start, ToleranceSchedule};
     use crate::hypergradient::{Estimator, Mode, Unrolled};
-    use crate::optimize::Rule;
+    use crate::optimize::{LineSearch, Progress, Rule, SearchEnd, Stage};
     use crate::solve::{Inverse, OnGrowth, Solve, Spectral, Step};
 
     // A number once given to a variant stays with it.
@@ -168,10 +175,28 @@ mod settings {
     encode_enum!(Inverse { 0 => MinNorm { cutoff, by }, 1 => Damped { epsilon, by },
         2 => Neumann { terms, step, on_growth }, 3 => NeumannFilter { terms, alpha, by },
         4 => Cg { iterations, tolerance }, 5 => Identity { alpha }, 6 => Zero,
-        7 => CgTwice { tolerance, max_products }, 8 => Gmres { restart, tolerance, max_products } });
-    encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged });
+        7 => CgTwice { tolerance, max_products }, 8 => Gmres { restart, tolerance, max_products },
+        9 => Minres { tolerance, max_products }, 10 => Nystrom { rank, epsilon, seed } });
+    encode_enum!(RunEnding { 0 => Converged, 1 => StepLimit, 2 => Stopped, 3 => InnerDiverged, 4 => OuterDiverged,
+        5 => Stalled });
+    encode_enum!(Stage { 0 => First, 1 => Searching, 2 => Converged, 3 => Stalled });
+    encode_struct!(SearchEnd { t, f, slope });
+    encode_struct!(LineSearch {
+        t,
+        start,
+        best,
+        other,
+        bracketed,
+        first_stage,
+        interval,
+        widths,
+        longest,
+        evaluations
+    });
+    encode_struct!(Progress { stage, tolerance, f, lowest, flattest, idle, search });
     encode_struct!(ToleranceSchedule { first, factor, last });
-    encode_struct!(Solve { inverse, verify });
+    encode_struct!(Batch { size, seed });
+    encode_struct!(Solve { inverse, verify, refine, start_from_last });
     encode_struct!(Unrolled { rule, steps, last, mode });
     encode_struct!(Settings {
         start,
@@ -184,6 +209,7 @@ mod settings {
         schedule,
         keep_best,
         bounds,
+        batch,
         distances
     });
     encode_struct!(Outcome {
@@ -207,6 +233,28 @@ mod settings {
 
         fn get(from: &mut Reader<'_>) -> Option<Self> {
             Option::<f64>::get(from).map(|alpha| alpha.map_or(Step::Auto, Step::Fixed))
+        }
+    }
+
+    /// The number that no rule has.
+    const LBFGSB: u8 = 255;
+
+    impl Encode for Outer {
+        fn put(&self, out: &mut Vec<u8>) {
+            match self {
+                Outer::Rule(rule) => rule.put(out),
+                Outer::Lbfgsb { memory } => {
+                    LBFGSB.put(out);
+                    memory.put(out);
+                }
+            }
+        }
+
+        fn get(from: &mut Reader<'_>) -> Option<Self> {
+            if from.skip(LBFGSB) {
+                return Some(Outer::Lbfgsb { memory: Encode::get(from)? });
+            }
+            Rule::get(from).map(Outer::Rule)
         }
     }
 

@@ -1,7 +1,8 @@
 //! One inner solve.
 
+use super::sampler::Sampler;
 use super::settings::InnerSolve;
-use crate::optimize::State;
+use crate::optimize::{Rule, State};
 use crate::problem::{PointOf, Problem};
 use crate::solve::{Points, Space};
 use crate::{Result, Scalar};
@@ -43,4 +44,26 @@ pub(crate) fn solve_inner<T: Scalar, P: Problem<T>>(
         }
     }
     Ok(points.check("w", &w.x).is_ok().then_some(made))
+}
+
+/// The same with a batch for each step, and all of the steps: a batch's gradient says nothing of the end. It diverged only
+/// where something overflowed, since gradients of different batches may differ by any factor.
+pub(super) fn descend_by_batches<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    (rule, steps): (&Rule, usize),
+    sampler: &mut Sampler,
+    at: &mut P::Workspace,
+    u: &PointOf<T, P>,
+    w: &mut State<PointOf<T, P>>,
+    gradient: &mut PointOf<T, P>,
+) -> Result<Option<usize>> {
+    let points = problem.inner_space();
+    for _ in 0..steps {
+        problem.inner_batch(at, sampler.next_batch(), u, &w.x, gradient)?;
+        if !points.norm(gradient).is_finite() {
+            return Ok(None);
+        }
+        w.step(rule, points, gradient);
+    }
+    Ok(points.check("w", &w.x).is_ok().then_some(steps))
 }

@@ -3,11 +3,14 @@
 mod encode;
 mod inner;
 mod runner;
+mod sampler;
 mod saved;
+mod search;
 mod settings;
 mod trace;
 
 pub(crate) use inner::solve_inner;
 pub use runner::{Best, Progress, Runner};
-pub use settings::{InnerSolve, Settings, Start, ToleranceSchedule};
+pub use sampler::{Batch, Sampler};
+pub use settings::{InnerSolve, Outer, Settings, Start, ToleranceSchedule};
 pub use trace::{Outcome, RunEnding, TraceRow};

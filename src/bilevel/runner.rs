@@ -1,13 +1,15 @@
 //! The loop.
 
-use super::inner::solve_inner;
-use super::settings::{InnerSolve, Settings, Start, with_tolerance};
+use super::inner::{descend_by_batches, solve_inner};
+use super::sampler::Sampler;
+use super::search::Search;
+use super::settings::{InnerSolve, Outer, Settings, Start, with_tolerance};
 use super::trace::{Outcome, RunEnding, TraceRow};
 use crate::error::invalid;
 use crate::hypergradient::{self, Estimator, Evaluation};
 use crate::optimize::State;
 use crate::problem::{PointOf, Problem};
-use crate::solve::{Ending, Points, Space};
+use crate::solve::{Ending, Points, Space, heap};
 use crate::{Error, Result, Scalar};
 use std::ops::{ControlFlow, Deref};
 
@@ -43,13 +45,17 @@ pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
     ahead: State<PointOf<T, R::Target>>,
     scratch: PointOf<T, R::Target>,
     min_norm: PointOf<T, R::Target>,
-    scratch_u: State<PointOf<T, R::Target>>,
+    pub(super) scratch_u: State<PointOf<T, R::Target>>,
+    /// L-BFGS-B, if that is the outer rule.
+    pub(super) search: Option<Search<T>>,
+    /// With an infinite loss until there is one.
     pub(super) best: Option<Best<PointOf<T, R::Target>>>,
-    workspace: hypergradient::Workspace<T, R::Target>,
+    pub(super) workspace: hypergradient::Workspace<T, R::Target>,
     /// Whether `w` already solves the inner problem at `u`, so that a look-ahead would not move.
     pub(super) solved: bool,
     pub(super) largest_inner: f64,
     pub(super) first_outer: Option<f64>,
+    pub(super) sampler: Option<Sampler>,
     pub(super) outcome: Outcome,
 }
 
@@ -67,8 +73,9 @@ pub struct Best<V> {
 }
 
 /// Why a step made no step.
-enum Halt {
+pub(super) enum Halt {
     Converged,
+    Stalled,
     Stopped,
     InnerDiverged,
     OuterDiverged,
@@ -79,7 +86,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds.
+    /// [`Error::Shape`] and [`Error::NonFinite`] for u and w; whatever [`Settings::validate`] finds; as
+    /// [`Sampler::new`] for batches.
     pub fn new(problem: R, settings: Settings, u: &[T], w: &[T]) -> Result<Self> {
         let mut runner = Runner::at_zero(problem, settings)?;
         let (outer, points) = (runner.problem.outer_space(), runner.problem.inner_space());
@@ -95,31 +103,41 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         outer.load(u, &mut runner.u.x)?;
         points.load(w, &mut runner.w.x)?;
         points.copy(&runner.w.x, &mut runner.start);
+        runner.begin_search()?;
         Ok(runner)
     }
 
-    /// A run with everything zero.
+    /// A run with everything zero, and no search yet.
     pub(super) fn at_zero(problem: R, settings: Settings) -> Result<Self> {
         settings.validate()?;
         let inner_rule = settings.inner.rule();
-        let new_u = || State::new(&settings.outer, problem.outer_space());
+        let sampler = settings.batch.map(|batch| Sampler::new(problem.examples(), batch)).transpose()?;
+        let outer_rule = settings.outer.rule();
+        let new_u = || State::new(&outer_rule, problem.outer_space());
         let new_w = || State::new(&inner_rule, problem.inner_space());
         let [start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
         Ok(Runner {
             u: new_u(),
             w: new_w(),
             scratch_u: new_u(),
+            search: None,
             ahead: new_w(),
             workspace: hypergradient::Workspace::new(&*problem),
             start,
             scratch,
             min_norm,
-            best: None,
+            best: settings.keep_best.then(|| Best {
+                outer_loss: f64::INFINITY,
+                step: 0,
+                u: problem.outer_space().zeros(),
+                w: problem.inner_space().zeros(),
+            }),
             problem,
             settings,
             solved: false,
             largest_inner: 0.0,
             first_outer: None,
+            sampler,
             outcome: Outcome {
                 ending: RunEnding::StepLimit,
                 steps: 0,
@@ -151,7 +169,48 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     /// The best evaluation so far, if [`Settings::keep_best`] is set.
     pub fn best(&self) -> Option<&Best<PointOf<T, R::Target>>> {
-        self.best.as_ref()
+        self.best.as_ref().filter(|best| best.outer_loss < f64::INFINITY)
+    }
+
+    /// Allocates now all that the run will need, so that it allocates nothing; [`Runner::bytes`] then says how much that is.
+    /// See [`hypergradient::Workspace::reserve`]. Closed-form inner solves are the problem's own affair.
+    ///
+    /// # Errors
+    ///
+    /// As [`hypergradient::Workspace::reserve`].
+    pub fn reserve(&mut self) -> Result<()> {
+        self.workspace.reserve(&*self.problem, &self.settings.estimator)
+    }
+
+    /// The bytes that this run has on the heap, without the problem's data. See [`hypergradient::Workspace::bytes`].
+    pub fn bytes(&self) -> usize {
+        // No `..` here: a new field has to say what it holds.
+        let Runner {
+            problem,
+            settings: _,
+            u,
+            w,
+            start: _,
+            ahead,
+            scratch: _,
+            min_norm: _,
+            scratch_u,
+            best,
+            workspace,
+            solved: _,
+            largest_inner: _,
+            first_outer: _,
+            sampler,
+            search,
+            outcome: _,
+        } = self;
+        let vectors = |states: [&State<_>; 2]| states.iter().map(|state| 1 + state.buffers().count()).sum::<usize>();
+        let best = usize::from(best.is_some());
+        (vectors([u, scratch_u]) + best) * problem.outer_space().bytes()
+            + (vectors([w, ahead]) + 3 + best) * problem.inner_space().bytes()
+            + workspace.bytes(problem)
+            + sampler.as_ref().map_or(0, |sampler| heap(&sampler.order))
+            + search.as_ref().map_or(0, Search::bytes)
     }
 
     /// The hypergradient of the last evaluation.
@@ -181,12 +240,13 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         let mut rows = 0;
         loop {
             let last = self.outcome.steps >= self.settings.outer_steps;
-            let halt = match self.evaluate(&mut monitor)? {
+            let halt = match self.evaluate_or_diverge(&mut monitor)? {
+                Some(Halt::InnerDiverged | Halt::OuterDiverged) if self.steps_back() => match self.next_trial(false)? {
+                    None => continue,
+                    halt => halt,
+                },
                 Some(halt) => Some(halt),
-                None if last => {
-                    self.outcome.ending = RunEnding::StepLimit;
-                    None
-                }
+                None if last => self.tell(true)?,
                 None => {
                     self.record(trace_every, false, trace, &mut rows)?;
                     match self.update()? {
@@ -196,7 +256,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
                 }
             };
             match halt {
-                None => {}
+                None => self.outcome.ending = RunEnding::StepLimit,
+                Some(Halt::Stalled) => self.outcome.ending = RunEnding::Stalled,
                 Some(Halt::Converged) => self.outcome.ending = RunEnding::Converged,
                 Some(Halt::Stopped) => self.outcome.ending = RunEnding::Stopped,
                 Some(Halt::InnerDiverged) => self.outcome.ending = RunEnding::InnerDiverged,
@@ -211,21 +272,39 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
     }
 
-    /// One outer step: look ahead, hypergradient, u, w. Returns the evaluation, or `None` if something diverged.
+    /// One outer step: look ahead, hypergradient, u, w. Returns the evaluation, or `None` if something diverged. L-BFGS-B then
+    /// steps back and may go on; once it has converged or stalled, u stays.
     ///
     /// # Errors
     ///
     /// As [`Runner::run_with`].
     pub fn outer_step(&mut self) -> Result<Option<Evaluation>> {
         let mut seen = None;
-        let halt = self.evaluate(&mut |progress: &Progress<'_, _>| {
+        let halt = self.evaluate_or_diverge(&mut |progress: &Progress<'_, _>| {
             seen = Some(progress.evaluation);
             ControlFlow::Continue(())
         })?;
-        if matches!(halt, Some(Halt::InnerDiverged | Halt::OuterDiverged)) || self.update()?.is_some() {
+        if matches!(halt, Some(Halt::InnerDiverged | Halt::OuterDiverged)) {
+            if self.steps_back() {
+                self.next_trial(false)?;
+            }
             return Ok(None);
         }
-        Ok(seen)
+        Ok(match self.update()? {
+            None | Some(Halt::Converged | Halt::Stalled) => seen,
+            Some(_) => None,
+        })
+    }
+
+    /// As [`Runner::evaluate`]; a trial where anything is not finite has diverged.
+    fn evaluate_or_diverge(
+        &mut self,
+        monitor: &mut impl FnMut(&Progress<'_, PointOf<T, R::Target>>) -> ControlFlow<()>,
+    ) -> Result<Option<Halt>> {
+        match self.evaluate(monitor) {
+            Err(Error::NonFinite { .. }) if self.steps_back() => Ok(Some(Halt::OuterDiverged)),
+            evaluated => evaluated,
+        }
     }
 
     /// The look-ahead and the hypergradient at its end.
@@ -277,9 +356,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         self.outcome.products += evaluation.report.products;
         let sound = matches!(evaluation.report.ending, Ending::Completed | Ending::Converged);
         self.outcome.doubtful_solves += usize::from(!sound);
-        if self.settings.keep_best {
-            self.note_best(evaluation.outer_loss);
-        }
+        self.note_best(evaluation.outer_loss);
         let progress = Progress {
             step: self.outcome.steps,
             u: &self.u.x,
@@ -293,7 +370,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
         let slope = self.projected_norm(norm);
         let first = *self.first_outer.get_or_insert(slope);
-        let done = slope <= self.settings.outer_tolerance * first;
+        // A search knows which of the points it tries are steps on the way.
+        let done = self.search.is_none() && slope <= self.settings.outer_tolerance * first;
         Ok(done.then_some(Halt::Converged))
     }
 
@@ -320,12 +398,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     fn note_best(&mut self, outer_loss: f64) {
         let (points, outer) = (self.problem.inner_space(), self.problem.outer_space());
-        let best = self.best.get_or_insert_with(|| Best {
-            outer_loss: f64::INFINITY,
-            step: 0,
-            u: outer.zeros(),
-            w: points.zeros(),
-        });
+        let Some(best) = &mut self.best else { return };
         if outer_loss < best.outer_loss {
             (best.outer_loss, best.step) = (outer_loss, self.outcome.steps);
             outer.copy(&self.u.x, &mut best.u);
@@ -335,9 +408,10 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
 
     /// Moves u along the hypergradient, and w after it.
     fn update(&mut self) -> Result<Option<Halt>> {
+        let Outer::Rule(rule) = self.settings.outer else { return self.next_trial(true) };
         let outer = self.problem.outer_space();
         self.scratch_u.copy_from(outer, &self.u);
-        self.u.step(&self.settings.outer, outer, self.workspace.gradient());
+        self.u.step(&rule, outer, self.workspace.gradient());
         if let Some((lower, upper)) = self.settings.bounds {
             outer.clamp(lower, upper, &mut self.u.x);
         }
@@ -349,7 +423,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     }
 
     /// The rest of an outer step once u has moved.
-    fn follow(&mut self) -> Result<Option<Halt>> {
+    pub(super) fn follow(&mut self) -> Result<Option<Halt>> {
         if self.problem.outer_space().check("u", &self.u.x).is_err() {
             return Ok(Some(Halt::OuterDiverged));
         }
@@ -376,7 +450,12 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
         let at = &mut self.workspace.problem;
         let (w, gradient, largest) = (&mut self.ahead, &mut self.scratch, &mut self.largest_inner);
-        let made = solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?;
+        let made = match (&inner, &mut self.sampler) {
+            (InnerSolve::Optimizer { rule, steps, .. }, Some(sampler)) => {
+                descend_by_batches(&*self.problem, (rule, *steps), sampler, at, &self.u.x, w, gradient)?
+            }
+            _ => solve_inner(&*self.problem, &inner, at, &self.u.x, w, gradient, largest)?,
+        };
         self.outcome.inner_steps += made.unwrap_or(0);
         Ok(made.is_some())
     }

@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! "blo run\n"  version u32  scalar width u8  lengths of u and w  settings  outcome  state of the loop
-//! u, w and their optimizers' buffers  w₀  the best so far  FNV-1a of all before
+//! u, w and their optimizers' buffers  w₀  the best so far  the batches' random state, order and position  the last q
+//! the state of L-BFGS-B, if it is used  FNV-1a of all before
 //! ```
 //!
 //! Little-endian on every machine; numbers are stored as `f64`, which is exact for both scalar types.
 
 use super::encode::{Encode, Reader, checksum, get_vector, put_vector};
 use super::runner::{Best, Runner};
+use super::sampler::Sampler;
 use super::settings::Settings;
 use crate::optimize::State;
 use crate::problem::Problem;
+use crate::random::Random;
 use crate::solve::Space;
 use crate::{Error, Result, Scalar};
 use std::fs::{self, File};
@@ -21,7 +24,7 @@ use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"blo run\n";
 /// Raised when the form changes; files of another version are refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 fn refused(path: &Path, reason: impl ToString) -> Error {
     Error::File { path: path.display().to_string(), reason: reason.to_string() }
@@ -82,8 +85,34 @@ fn get_state<T: Scalar, S: Space<T>>(
     Ok(Some(()))
 }
 
+fn put_sampler(sampler: &Sampler, out: &mut Vec<u8>) {
+    sampler.random.state().iter().for_each(|word| word.put(out));
+    sampler.order.iter().for_each(|example| example.put(out));
+    sampler.position.put(out);
+}
+
+/// `None` also for what is no state of a sampler.
+fn get_sampler(from: &mut Reader<'_>, sampler: &mut Sampler) -> Option<()> {
+    let mut state = [0; 4];
+    for word in &mut state {
+        *word = u64::get(from)?;
+    }
+    sampler.random = Random::from_state(state)?;
+    let examples = sampler.order.len();
+    let mut seen = vec![false; examples];
+    for example in &mut sampler.order {
+        *example = usize::get(from)?;
+        if std::mem::replace(seen.get_mut(*example)?, true) {
+            return None;
+        }
+    }
+    sampler.position = usize::get(from)?;
+    (sampler.position <= examples).then_some(())
+}
+
 impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
-    /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, and the settings. The problem itself is
+    /// Saves the whole run: u, w, the optimizers' buffers, the step, the best so far, the q that the
+    /// next solve starts from, and the settings. The problem itself is
     /// not saved. The file is written aside, flushed and renamed, so that a crash leaves the old one or the new one.
     ///
     /// # Errors
@@ -121,6 +150,19 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if let Some(best) = &self.best {
             put_point(outer, &best.u, &mut host, &mut out)?;
             put_point(points, &best.w, &mut host, &mut out)?;
+        }
+        if let Some(sampler) = &self.sampler {
+            put_sampler(sampler, &mut out);
+        }
+        self.workspace.last_q().is_some().put(&mut out);
+        if let Some(last) = self.workspace.last_q() {
+            put_point(points, last, &mut host, &mut out)?;
+        }
+        if let Some(search) = &self.search {
+            search.method.progress.put(&mut out);
+            search.method.pairs().put(&mut out);
+            search.method.vectors().for_each(|values| put_vector(values, &mut out));
+            put_vector(search.method.trial(), &mut out);
         }
         let sum = checksum(&out);
         sum.put(&mut out);
@@ -202,6 +244,28 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             }
             self.best = Some(best);
         }
-        Ok(Some(()))
+        if let Some(sampler) = &mut self.sampler
+            && get_sampler(from, sampler).is_none()
+        {
+            return Ok(None);
+        }
+        let Some(has_last_q) = bool::get(from) else { return Ok(None) };
+        if has_last_q {
+            let mut last = points.zeros();
+            if get_point(points, from, &mut host, &mut last)?.is_none() {
+                return Ok(None);
+            }
+            self.workspace.set_last_q(Some(last));
+        }
+        self.begin_search()?;
+        Ok(self.search.as_mut().map_or(Some(()), |search| {
+            let method = &mut search.method;
+            method.progress = Encode::get(from)?;
+            method.set_pairs(Encode::get(from)?)?;
+            for values in method.vectors_mut() {
+                get_vector(from, values)?;
+            }
+            get_vector(from, method.trial_mut())
+        }))
     }
 }

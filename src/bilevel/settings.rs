@@ -1,8 +1,9 @@
 //! What a run does.
 
+use super::sampler::Batch;
 use crate::error::{check_nonnegative, check_positive, invalid};
 use crate::hypergradient::Estimator;
-use crate::optimize::Rule;
+use crate::optimize::{Rule, check_memory};
 use crate::solve::{Inverse, Spectral};
 use crate::{Error, Result};
 
@@ -96,6 +97,7 @@ pub(super) fn with_tolerance(estimator: Estimator, tolerance: f64) -> Estimator 
     match &mut solve.inverse {
         Inverse::Cg { tolerance: own, .. }
         | Inverse::CgTwice { tolerance: own, .. }
+        | Inverse::Minres { tolerance: own, .. }
         | Inverse::Gmres { tolerance: own, .. } => *own = tolerance,
         Inverse::MinNorm { by: Spectral::Lanczos { tolerance: own, .. }, .. }
         | Inverse::Damped { by: Spectral::Lanczos { tolerance: own, .. }, .. }
@@ -103,6 +105,49 @@ pub(super) fn with_tolerance(estimator: Estimator, tolerance: f64) -> Estimator 
         _ => {}
     }
     Estimator::Implicit(solve)
+}
+
+/// How u is moved.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Outer {
+    /// By a first-order rule.
+    Rule(Rule),
+    /// By L-BFGS-B, see [`Lbfgsb`](crate::optimize::Lbfgsb). Each point that its line search tries is an outer step: a
+    /// look-ahead and a hypergradient, with a row of the trace. At the step limit u is the last such point, accepted or not;
+    /// [`Settings::keep_best`] keeps the best one. A point where something diverges is stepped back from, and is no step.
+    ///
+    /// F must be a function of u alone, with the hypergradient as its gradient. So a partial warm start is refused, and so is a
+    /// schedule of tolerances; with a singular H start cold, since a full warm start then depends on where it comes from. A
+    /// hypergradient that is a coarse approximation ends in [`RunEnding::Stalled`](super::RunEnding::Stalled), early.
+    Lbfgsb {
+        /// The pairs of steps and gradient changes that are kept, from 1 to 100; 3 to 20 are usual.
+        memory: usize,
+    },
+}
+
+impl From<Rule> for Outer {
+    fn from(rule: Rule) -> Outer {
+        Outer::Rule(rule)
+    }
+}
+
+impl Outer {
+    /// Checks the parameters.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Outer::Rule(rule) => rule.validate(),
+            Outer::Lbfgsb { memory } => check_memory(*memory),
+        }
+    }
+
+    /// The rule whose buffers go with u.
+    pub(super) fn rule(&self) -> Rule {
+        match *self {
+            Outer::Rule(rule) => rule,
+            Outer::Lbfgsb { .. } => Rule::descent(1.0),
+        }
+    }
 }
 
 /// The settings of a [`Runner`](super::Runner).
@@ -115,7 +160,7 @@ pub struct Settings {
     /// The hypergradient. Its own tolerance is in [`Inverse`](crate::Inverse).
     pub estimator: Estimator,
     /// The rule for u.
-    pub outer: Rule,
+    pub outer: Outer,
     /// The most outer steps.
     pub outer_steps: usize,
     /// Stop once ‖dF/du‖ is this small, relative to the first one of this run; 0: once it is exactly 0.
@@ -129,24 +174,30 @@ pub struct Settings {
     pub keep_best: bool,
     /// Project u on these bounds after each outer step: lower and upper, the same for each element.
     pub bounds: Option<(f64, f64)>,
+    /// Take each step of the inner optimizer, those of look-aheads included, with the next batch of the inner examples
+    /// ([`Sampler`](super::Sampler)); `None`: with all. The batches go on from solve to solve, in cold starts, too: a restarted
+    /// sampler would show each of them the same few examples. The hypergradient and the trace take all examples. Not together with
+    /// `Fixpoint`, a tolerance, a schedule, or an unrolled estimator.
+    pub batch: Option<Batch>,
     /// Spend two closed-form inner solves a trace row on what the row says of the minimum-norm solution and the null space.
     pub distances: bool,
 }
 
 impl Settings {
     /// 1000 outer steps, no tolerance.
-    pub fn new(start: Start, inner: InnerSolve, estimator: impl Into<Estimator>, outer: Rule) -> Settings {
+    pub fn new(start: Start, inner: InnerSolve, estimator: impl Into<Estimator>, outer: impl Into<Outer>) -> Settings {
         Settings {
             start,
             inner,
             estimator: estimator.into(),
-            outer,
+            outer: outer.into(),
             outer_steps: 1000,
             outer_tolerance: 0.0,
             keep_look_ahead: false,
             schedule: None,
             keep_best: false,
             bounds: None,
+            batch: None,
             distances: false,
         }
     }
@@ -177,6 +228,12 @@ impl Settings {
             }
         }
         self.inner.validate()?;
+        if self.batch.is_some() {
+            self.validate_batch()?;
+        }
+        if let Outer::Lbfgsb { .. } = self.outer {
+            self.validate_search()?;
+        }
         let InnerSolve::Optimizer { rule, steps, tolerance } = self.inner else {
             return Ok(());
         };
@@ -194,6 +251,45 @@ impl Settings {
             return Err(invalid("unrolled steps", unrolled.steps, format!("the inner steps, {steps}")));
         }
         Ok(())
+    }
+
+    /// Checks what goes with batches.
+    fn validate_batch(&self) -> Result<()> {
+        let no = |reason| Err(Error::Unsupported { operation: "batch", reason });
+        if self.batch.is_some_and(|batch| batch.size == 0) {
+            return Err(invalid("batch.size", 0, "at least 1"));
+        }
+        if matches!(self.estimator, Estimator::Unrolled(_)) {
+            return no("an unrolled estimator differentiates steps with all examples; take an implicit one");
+        }
+        if self.schedule.is_some() {
+            return no(
+                "a schedule sets an inner tolerance, which a batch's gradient cannot tell; leave the schedule out",
+            );
+        }
+        match self.inner {
+            InnerSolve::Fixpoint => no("the closed form takes all examples; set inner to an optimizer"),
+            InnerSolve::Optimizer { tolerance, .. } if tolerance != 0.0 => {
+                Err(invalid("inner tolerance", tolerance, "0: a batch's gradient does not tell the end"))
+            }
+            InnerSolve::Optimizer { .. } => Ok(()),
+        }
+    }
+
+    /// A line search compares values of F, which must therefore be one function.
+    fn validate_search(&self) -> Result<()> {
+        let partial = matches!(self.inner, InnerSolve::Optimizer { tolerance: 0.0, .. });
+        let reason = if self.start == Start::Warm && partial {
+            "with a partial warm start F depends on the steps before, not on u alone; start cold, or give the inner \
+             optimizer a tolerance"
+        } else if self.schedule.is_some() {
+            "with a schedule of tolerances F changes from step to step; leave the schedule out"
+        } else if self.batch.is_some() {
+            "with batches F changes from step to step; leave the batches out"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Unsupported { operation: "outer L-BFGS-B", reason })
     }
 }
 

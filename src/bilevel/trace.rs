@@ -38,6 +38,9 @@ pub enum RunEnding {
     InnerDiverged,
     /// u or the hypergradient overflowed: is the outer step too large? u and w are those of the last sound step.
     OuterDiverged,
+    /// L-BFGS-B finds no lower F, not even along the gradient: F is at its rounding floor, or the hypergradient is not F's
+    /// gradient. u and w are those of the last accepted point.
+    Stalled,
 }
 
 impl RunEnding {
@@ -49,6 +52,7 @@ impl RunEnding {
             RunEnding::Stopped => 2,
             RunEnding::InnerDiverged => 3,
             RunEnding::OuterDiverged => 4,
+            RunEnding::Stalled => 5,
         }
     }
 }

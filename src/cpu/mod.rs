@@ -3,7 +3,9 @@
 mod activation;
 mod adam;
 mod dense;
+mod few_rows;
 mod gemm;
+mod lanes;
 mod matrix;
 mod simd;
 mod vector;

@@ -184,7 +184,7 @@ impl EstimatorOptions {
             }
             _ => Inverse::MinNorm { cutoff: or_default(self.cutoff), by },
         };
-        Ok(Estimator::Implicit(Solve { inverse, verify }))
+        Ok(Estimator::Implicit(Solve { verify, ..inverse.into() }))
     }
 
     fn by(&self) -> Result<Spectral> {
@@ -303,7 +303,7 @@ mod tests {
         ] {
             for verify in [false, true] {
                 let options = EstimatorOptions { kind, verify: verify.into(), ..options };
-                assert_eq!(options.estimator().unwrap(), Estimator::Implicit(Solve { inverse, verify }));
+                assert_eq!(options.estimator().unwrap(), Estimator::Implicit(Solve { verify, ..inverse.into() }));
             }
         }
         let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, ..set };

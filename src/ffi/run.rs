@@ -470,7 +470,7 @@ mod tests {
         };
         expected.start = Start::Cold;
         expected.inner = InnerSolve::Fixpoint;
-        expected.outer = Rule::Descent { step: 0.6 };
+        expected.outer = Rule::Descent { step: 0.6 }.into();
         expected.keep_look_ahead = false;
         expected.distances = false;
         assert_eq!(other.settings(Inverse::Zero.into()).unwrap(), expected);

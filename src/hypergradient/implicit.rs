@@ -18,7 +18,29 @@ pub(super) fn run<T: Scalar, P: Problem<T>>(
     let at = &mut workspace.problem;
     let outer_loss = problem.outer(at, u, w, &mut workspace.gradient, &mut workspace.gradient_w)?;
     problem.linearize(at, u, w)?;
+    if solve.start_from_last {
+        // As a point, because vectors of the solve may belong to one linearization.
+        match &workspace.last {
+            Some(last) => problem.lift(at, last, &mut workspace.q)?,
+            None => problem.vectors(at).scale(T::ZERO, &mut workspace.q),
+        }
+    }
     problem.lift(at, &workspace.gradient_w, &mut workspace.b)?;
+    if let (true, Some(last)) = (solve.start_from_last, &workspace.last) {
+        // Vectors that are known relative to b, like factored ones, cannot hold any other point.
+        let points = problem.inner_space();
+        let held = &mut workspace.gradient_w;
+        problem.lower(at, &workspace.q, held)?;
+        points.axpy(-T::ONE, last, held);
+        // A NaN is no agreement.
+        let agrees = points.norm(held) <= T::EPSILON.sqrt() * points.norm(last);
+        if !agrees {
+            return Err(Error::Unsupported {
+                operation: "start_from_last",
+                reason: "this problem's solves run on vectors that cannot hold the q of another point",
+            });
+        }
+    }
     let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve);
     let report = report.map_err(|error| match error {
         Error::NonFinite { argument: solve::RIGHT_HAND_SIDE, index, found } => {
@@ -26,6 +48,10 @@ pub(super) fn run<T: Scalar, P: Problem<T>>(
         }
         error => error,
     })?;
+    if solve.start_from_last {
+        let last = workspace.last.get_or_insert_with(|| problem.inner_space().zeros());
+        problem.lower(at, &workspace.q, last)?;
+    }
     if solve.inverse != Inverse::Zero {
         problem.mixed_vjp(at, &workspace.q, &mut workspace.mixed)?;
         problem.outer_space().axpy(-T::ONE, &workspace.mixed, &mut workspace.gradient);

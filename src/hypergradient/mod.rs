@@ -5,10 +5,13 @@
 #![doc = include_str!("estimators.md")]
 
 mod implicit;
+mod influence;
+mod memory;
 mod response;
 mod unrolled;
 
 pub(crate) use implicit::OVERFLOW;
+pub use influence::influence;
 pub use response::{response_jvp, response_vjp};
 pub(crate) use unrolled::DIVERGED;
 pub use unrolled::{Mode, Unrolled};
@@ -43,7 +46,7 @@ impl Estimator {
     /// Checks the parameters.
     pub fn validate(&self) -> Result<()> {
         match self {
-            Estimator::Implicit(solve) => solve.inverse.validate(),
+            Estimator::Implicit(solve) => solve.validate(),
             Estimator::Unrolled(unrolled) => unrolled.validate(),
         }
     }
@@ -59,6 +62,7 @@ pub struct Evaluation {
 }
 
 /// Scratch and results of [`evaluate`] for one problem; grows at the first call and is reused without allocation.
+/// [`Workspace::reserve`] makes it grow before that.
 pub struct Workspace<T: Scalar, P: Problem<T>> {
     pub(crate) problem: P::Workspace,
     solve: SolveWorkspace<T, P>,
@@ -68,6 +72,8 @@ pub struct Workspace<T: Scalar, P: Problem<T>> {
     b: VectorOf<T, P>,
     q: VectorOf<T, P>,
     scratch: VectorOf<T, P>,
+    /// q of the last evaluation whose estimator starts from the last, as a point.
+    last: Option<PointOf<T, P>>,
     run: Option<unrolled::Run<PointOf<T, P>>>,
     host: Vec<T>,
 }
@@ -86,6 +92,7 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
             b,
             q,
             scratch,
+            last: None,
             run: None,
             host: Vec::new(),
         }
@@ -100,6 +107,16 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
     /// dF/du = ∂F/∂u − Mᵀ q where M is constant.
     pub fn q(&self) -> &VectorOf<T, P> {
         &self.q
+    }
+
+    /// Where the next solve that starts from the last q starts; `None`: from 0.
+    pub(crate) fn last_q(&self) -> Option<&PointOf<T, P>> {
+        self.last.as_ref()
+    }
+
+    /// Sets it.
+    pub(crate) fn set_last_q(&mut self, last: Option<PointOf<T, P>>) {
+        self.last = last;
     }
 
     /// Where the last unrolled run ended.

@@ -21,10 +21,12 @@ pub fn response_jvp<T: Scalar, P: Problem<T>>(
     problem.outer_space().check("u", u)?;
     problem.inner_space().check("w", w)?;
     problem.outer_space().check("du", du)?;
+    // The last q belongs to another right-hand side.
+    let solve = Solve { start_from_last: false, ..*solve };
     let at = &mut workspace.problem;
     problem.linearize(at, u, w)?;
     problem.mixed_jvp(at, du, &mut workspace.b)?;
-    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
+    let report = problem.solve(at, &solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
     problem.lower(at, &workspace.q, out)?;
     problem.inner_space().scale(-T::ONE, out);
     Ok(report)
@@ -46,10 +48,12 @@ pub fn response_vjp<T: Scalar, P: Problem<T>>(
     problem.outer_space().check("u", u)?;
     problem.inner_space().check("w", w)?;
     problem.inner_space().check("v", v)?;
+    // The last q belongs to another right-hand side.
+    let solve = Solve { start_from_last: false, ..*solve };
     let at = &mut workspace.problem;
     problem.linearize(at, u, w)?;
     problem.lift(at, v, &mut workspace.b)?;
-    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
+    let report = problem.solve(at, &solve, &workspace.b, &mut workspace.q, &mut workspace.solve)?;
     problem.mixed_vjp(at, &workspace.q, out)?;
     problem.outer_space().scale(-T::ONE, out);
     Ok(report)

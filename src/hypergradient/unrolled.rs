@@ -15,7 +15,7 @@ use super::{Evaluation, Workspace};
 use crate::error::invalid;
 use crate::optimize::{Rule, State};
 use crate::problem::{PointOf, Problem};
-use crate::solve::{Ending, Points, Report, Space};
+use crate::solve::{Ending, Points, Report, Space, check_room, heap};
 use crate::{Result, Scalar};
 
 /// How an unrolled run is differentiated.
@@ -72,6 +72,16 @@ impl Unrolled {
         self.last.unwrap_or(self.steps)
     }
 
+    /// The states that are kept: one for each segment, those of a segment, and tangents.
+    fn states(&self, outer_len: usize) -> (usize, usize, usize) {
+        let last = self.differentiated();
+        match self.mode {
+            Mode::Reverse => (0, last, 0),
+            Mode::ReverseCheckpointed => (last.div_ceil(self.segment()), self.segment(), 0),
+            Mode::Forward => (0, 0, outer_len),
+        }
+    }
+
     /// Steps between kept states.
     fn segment(&self) -> usize {
         match self.mode {
@@ -117,19 +127,54 @@ impl<V> Run<V> {
         }
     }
 
-    fn reserve<T: Scalar, S: Space<T, Vector = V>>(&mut self, unrolled: &Unrolled, outer_len: usize, space: &S) {
-        let last = unrolled.differentiated();
-        let (kept, segment, tangents) = match unrolled.mode {
-            Mode::Reverse => (0, last, 0),
-            Mode::ReverseCheckpointed => (last.div_ceil(unrolled.segment()), unrolled.segment(), 0),
-            Mode::Forward => (0, 0, outer_len),
+    /// The run of an earlier evaluation, if it fits, with all the states that this one needs.
+    fn prepared<T: Scalar, S: Space<T, Vector = V>>(
+        earlier: Option<Run<V>>,
+        unrolled: &Unrolled,
+        outer_len: usize,
+        space: &S,
+    ) -> Run<V> {
+        let mut run = match earlier {
+            Some(run) if std::mem::discriminant(&run.rule) == std::mem::discriminant(&unrolled.rule) => run,
+            _ => Run::new(unrolled.rule, space),
         };
-        for (states, count) in [(&mut self.kept, kept), (&mut self.segment, segment), (&mut self.tangents, tangents)] {
+        let (kept, segment, tangents) = unrolled.states(outer_len);
+        for (states, count) in [(&mut run.kept, kept), (&mut run.segment, segment), (&mut run.tangents, tangents)] {
+            states.reserve_exact(count.saturating_sub(states.len()));
             while states.len() < count {
                 states.push(State::new(&unrolled.rule, space));
             }
         }
+        run
     }
+
+    /// The memory in use.
+    pub fn bytes<T: Scalar, S: Space<T, Vector = V>>(&self, space: &S) -> usize {
+        // No `..` here: a new field has to say what it holds.
+        let Run { current, after, adjoint, differential: _, kept, segment, tangents, rule: _ } = self;
+        let lists = [kept, segment, tangents];
+        let states = [current, after, adjoint].into_iter().chain(lists.into_iter().flatten());
+        let vectors = 1 + states.map(|state| 1 + state.buffers().count()).sum::<usize>();
+        lists.into_iter().map(heap).sum::<usize>() + vectors * space.bytes()
+    }
+}
+
+/// Allocates all that a run will need.
+pub(super) fn reserve<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    unrolled: &Unrolled,
+    workspace: &mut Workspace<T, P>,
+) -> Result<()> {
+    unrolled.validate()?;
+    let (points, outer_len) = (problem.inner_space(), problem.outer_space().len());
+    let (kept, segment, tangents) = unrolled.states(outer_len);
+    let vectors = kept.saturating_add(segment).saturating_add(tangents).saturating_mul(3);
+    check_room(vectors.saturating_mul(points.bytes()))?;
+    workspace.run = Some(Run::prepared(workspace.run.take(), unrolled, outer_len, points));
+    if unrolled.mode == Mode::Forward {
+        workspace.host.reserve_exact(outer_len.saturating_sub(workspace.host.len()));
+    }
+    Ok(())
 }
 
 /// `start` has the optimizer's buffers, too; without it the run starts at w with none.
@@ -143,11 +188,7 @@ pub(super) fn run<T: Scalar, P: Problem<T>>(
 ) -> Result<Evaluation> {
     unrolled.validate()?;
     let points = problem.inner_space();
-    let mut states = match workspace.run.take() {
-        Some(run) if std::mem::discriminant(&run.rule) == std::mem::discriminant(&unrolled.rule) => run,
-        _ => Run::new(unrolled.rule, points),
-    };
-    states.reserve(unrolled, problem.outer_space().len(), points);
+    let mut states = Run::prepared(workspace.run.take(), unrolled, problem.outer_space().len(), points);
     match start {
         Some(start) => states.current.copy_from(points, start),
         None => states.current.restart(points, w),
@@ -301,6 +342,7 @@ fn forward<T: Scalar, P: Problem<T>>(
     let rule = &unrolled.rule;
     let skipped = unrolled.steps - unrolled.differentiated();
     let count = outer.len();
+    workspace.host.reserve_exact(count.saturating_sub(workspace.host.len()));
     workspace.host.resize(count, T::ZERO);
     for tangent in &mut run.tangents {
         points.scale(T::ZERO, &mut run.differential);

@@ -8,6 +8,16 @@
 //!
 //! with m̂ = m/(1−β₁ᵗ) and ŝ = s/(1−β₂ᵗ) (Kingma and Ba, 2015). Momentum is the heavy ball of Polyak (1964) in the form that
 //! PyTorch uses.
+//!
+//! Beside them [`Lbfgsb`], which needs F as well as its gradient, and no step size.
+
+mod lbfgsb;
+mod lbfgsb_model;
+mod lbfgsb_search;
+
+pub use lbfgsb::{Lbfgsb, Next};
+pub(crate) use lbfgsb::{Progress, Stage, check_memory};
+pub(crate) use lbfgsb_search::{LineSearch, SearchEnd};
 
 use crate::error::{check_positive, invalid};
 use crate::solve::{Points, Space};

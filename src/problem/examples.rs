@@ -57,6 +57,19 @@ pub(super) fn check<T: Scalar>(inner: &Examples<T>, outer: &Examples<T>, outputs
     Ok(())
 }
 
+/// Checks the indices of a batch; returns n/|B|.
+pub(super) fn check_batch(batch: &[usize], rows: usize) -> Result<f64> {
+    if batch.is_empty() {
+        return Err(invalid("batch", "no examples", "at least 1"));
+    }
+    match batch.iter().position(|&i| i >= rows) {
+        None => Ok(rows as f64 / batch.len() as f64),
+        Some(at) => {
+            Err(invalid("batch", format!("example {} at index {at}", batch[at]), format!("examples below {rows}")))
+        }
+    }
+}
+
 /// Classes as rows of probabilities, 1 at the class and 0 elsewhere: targets of softmax regression.
 ///
 /// # Errors

@@ -1,10 +1,10 @@
 //! Least squares with its targets, its L2 penalties or the weights of its examples as outer parameters.
 
-use super::Problem;
-use super::examples::{Examples, Reduction, check};
+use super::examples::{Examples, Reduction, check, check_batch};
 use super::penalty::{self, L2, Penalty, Source};
 use super::quadratic::cached;
-use crate::error::{check_finite, check_nonnegative};
+use super::{Problem, heap_of};
+use crate::error::{check_finite, check_len, check_nonnegative};
 use crate::solve::{Filter, Flat, Space, Spectrum, default_cutoff};
 use crate::{Result, Scalar, cpu};
 use std::sync::OnceLock;
@@ -62,6 +62,10 @@ pub struct Workspace<T> {
     weights: Vec<T>,
     /// s σ′(uᵢ) (φᵢᵀw − tᵢ) at the linearization; empty unless u weighs examples.
     residuals: Vec<T>,
+    /// w at the linearization.
+    point: Vec<T>,
+    /// u at the linearization; empty unless u is the targets.
+    targets: Vec<T>,
     gradient: Vec<T>,
     step: Vec<T>,
     wide: Vec<f64>,
@@ -232,10 +236,30 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
             slopes: zeros(n),
             weights: zeros(weighed),
             residuals: zeros(weighed),
+            point: zeros(n),
+            targets: zeros(if self.kind == Kind::Targets { rows } else { 0 }),
             gradient: zeros(n),
             step: zeros(n),
             wide: Vec::with_capacity(2 * n),
         }
+    }
+
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace {
+            inner_rows,
+            outer_rows,
+            penalty,
+            slopes,
+            weights,
+            residuals,
+            point,
+            targets,
+            gradient,
+            step,
+            wide,
+        } = workspace;
+        heap_of(&[inner_rows, outer_rows, penalty, slopes, weights, residuals, point, targets, gradient, step])
+            + heap_of(&[wide])
     }
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
@@ -281,8 +305,9 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
 
     fn linearize(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
         self.set(u, workspace)?;
+        workspace.point.copy_from_slice(w);
         match self.kind {
-            Kind::Targets => {}
+            Kind::Targets => workspace.targets.copy_from_slice(u),
             Kind::ScalarL2 | Kind::L2 => self.penalty.set_slopes(&workspace.penalty, w, &mut workspace.slopes),
             Kind::ExampleWeights => {
                 let residuals = &mut workspace.residuals;
@@ -345,6 +370,50 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
         Ok(())
     }
 
+    fn examples(&self) -> usize {
+        self.inner.targets.len()
+    }
+
+    fn example_scores(&self, workspace: &mut Workspace<T>, v: &Vec<T>, scores: &mut [f64]) -> Result<()> {
+        check_len("scores", scores.len(), self.examples())?;
+        let (simd, n) = (self.inner_space.simd(), self.inner.features);
+        let targets = if self.kind == Kind::Targets { &workspace.targets } else { &self.inner.targets };
+        for (i, (score, target)) in scores.iter_mut().zip(targets).enumerate() {
+            let row = &self.inner.design[i * n..(i + 1) * n];
+            let weight = workspace.weights.get(i).map_or(self.scale, |weight| weight.to_f64());
+            let residual = cpu::dot(simd, row, &workspace.point) - target.to_f64();
+            *score = weight * residual * cpu::dot(simd, row, v);
+        }
+        Ok(())
+    }
+
+    fn inner_batch(
+        &self,
+        workspace: &mut Workspace<T>,
+        batch: &[usize],
+        u: &Vec<T>,
+        w: &Vec<T>,
+        gradient: &mut Vec<T>,
+    ) -> Result<f64> {
+        let share = check_batch(batch, self.examples())?;
+        self.penalty.set(u, &mut workspace.penalty)?;
+        let (simd, n) = (self.inner_space.simd(), self.inner.features);
+        let targets = if self.kind == Kind::Targets { u } else { &self.inner.targets };
+        let mut value = 0.0;
+        gradient.fill(T::ZERO);
+        for &i in batch {
+            let row = &self.inner.design[i * n..(i + 1) * n];
+            let weight = match self.kind {
+                Kind::ExampleWeights => share * penalty::example_weight(self.scale, u[i]).to_f64(),
+                _ => share * self.scale,
+            };
+            let residual = cpu::dot(simd, row, w) - targets[i].to_f64();
+            value += 0.5 * weight * residual * residual;
+            cpu::axpy(simd, T::from_f64(weight * residual), row, gradient);
+        }
+        Ok(value + penalty::add(&workspace.penalty, w, gradient))
+    }
+
     /// w − H⁺ ∇f(u, w): the minimiser nearest to w.
     ///
     /// Where every penalty is above 0 the solution is unique and none of it is cut off, however small the penalties. Where
@@ -375,5 +444,17 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
 
     fn spectrum<'a>(&'a self, workspace: &'a mut Workspace<T>, own: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {
         Ok((self.spectrum_at(workspace, own)?, 0))
+    }
+
+    fn prepare_spectrum(&self, _: &Workspace<T>, own: &mut Spectrum) -> Result<()> {
+        match self.kind {
+            Kind::Targets | Kind::ScalarL2 => _ = self.gram_spectrum()?,
+            Kind::L2 => _ = self.wide_gram(),
+            Kind::ExampleWeights => {}
+        }
+        if self.kind != Kind::Targets {
+            own.reserve(self.inner.features);
+        }
+        Ok(())
     }
 }

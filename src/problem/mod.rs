@@ -101,6 +101,11 @@ pub trait Problem<T: Scalar>: Sized {
     /// A new workspace. The only place where memory is allocated.
     fn workspace(&self) -> Self::Workspace;
 
+    /// The bytes that a workspace has on the heap; 0 for problems that do not tell.
+    fn workspace_bytes(&self, _workspace: &Self::Workspace) -> usize {
+        0
+    }
+
     /// Returns f(u, w); gradient ← ∇_w f.
     fn inner(
         &self,
@@ -161,6 +166,50 @@ pub trait Problem<T: Scalar>: Sized {
         out: &mut VectorOf<T, Self>,
     ) -> Result<()>;
 
+    /// n, the number of inner examples, where f is a sum over examples and a penalty: f = Σᵢ fᵢ + R. Else 0.
+    fn examples(&self) -> usize {
+        0
+    }
+
+    /// scoresᵢ ← ⟨∇_w fᵢ, v⟩ at the linearization, for each of the [`Problem::examples`].
+    ///
+    /// fᵢ is the term of inner example i as it stands in f: with the example's weight and the 1/n of a mean, and without the
+    /// penalty R, so that Σᵢ scoresᵢ = ⟨∇_w f − ∇_w R, v⟩. See [`influence`](crate::hypergradient::influence).
+    fn example_scores(
+        &self,
+        _workspace: &mut Self::Workspace,
+        _v: &VectorOf<T, Self>,
+        _scores: &mut [f64],
+    ) -> Result<()> {
+        Err(Error::Unsupported {
+            operation: "scores of inner examples",
+            reason: "this problem's inner objective is not known as a sum over examples",
+        })
+    }
+
+    /// Returns f_B(u, w), and gradient ← ∇_w f_B: the estimate of f by a batch B of its examples, given by their indices.
+    ///
+    /// f_B = n/|B| Σ_{i∈B} fᵢ + R: the mean over the batch where f is a mean, the penalty in full. An index that occurs twice
+    /// counts twice. Over batches that are drawn uniformly the expectation of f_B is f, and so for the gradients. The batch
+    /// is an argument, and not a state of the workspace, so that no other product can be taken at a batch by mistake.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for an empty batch and for an index that is not below n.
+    fn inner_batch(
+        &self,
+        _workspace: &mut Self::Workspace,
+        _batch: &[usize],
+        _u: &PointOf<T, Self>,
+        _w: &PointOf<T, Self>,
+        _gradient: &mut PointOf<T, Self>,
+    ) -> Result<f64> {
+        Err(Error::Unsupported {
+            operation: "batches of inner examples",
+            reason: "this problem's inner objective is not known as a sum over examples",
+        })
+    }
+
     /// w ← the minimiser of f(u, ·) nearest to w: Ξ^∞(u, w), for problems that have it in closed form.
     fn fixpoint(
         &self,
@@ -209,6 +258,18 @@ pub trait Problem<T: Scalar>: Sized {
         let products = own.decompose(&mut Hessian::new(self, workspace))?;
         Ok((own, products))
     }
+
+    /// Makes room in `own` for what [`Problem::spectrum`] will keep there. Problems that keep their decomposition themselves, whatever
+    /// (u, w), make it here.
+    fn prepare_spectrum(&self, workspace: &Self::Workspace, own: &mut Spectrum) -> Result<()> {
+        own.reserve(self.vectors(workspace).len());
+        Ok(())
+    }
+}
+
+/// The memory of a workspace's lists.
+fn heap_of<T>(lists: &[&Vec<T>]) -> usize {
+    lists.iter().map(|list| solve::heap(list)).sum()
 }
 
 /// The Hessian of a problem's inner objective at its linearization, as an operator.

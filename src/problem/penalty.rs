@@ -118,10 +118,15 @@ pub(super) fn add<T: Scalar>(c: &[T], w: &[T], gradient: &mut [T]) -> f64 {
     value
 }
 
+/// scale σ(u), the weight of an example in f.
+pub(super) fn example_weight<T: Scalar>(scale: f64, u: T) -> T {
+    T::from_f64(scale * sigmoids(u.to_f64()).0)
+}
+
 /// weights ← scale σ(u).
 pub(super) fn set_example_weights<T: Scalar>(scale: f64, u: &[T], weights: &mut [T]) {
     for (weight, u) in weights.iter_mut().zip(u) {
-        *weight = T::from_f64(scale * sigmoids(u.to_f64()).0);
+        *weight = example_weight(scale, *u);
     }
 }
 

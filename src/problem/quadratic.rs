@@ -1,6 +1,6 @@
 //! The general convex quadratic of the paper's Assumption 3.1.
 
-use super::Problem;
+use super::{Problem, heap_of};
 use crate::error::{check_finite, check_len, invalid};
 use crate::solve::{Filter, Flat, Space, Spectrum, default_cutoff, symmetrize};
 use crate::{Error, Result, Scalar, cpu};
@@ -150,6 +150,11 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
         }
     }
 
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { n, m, step, wide } = workspace;
+        heap_of(&[n, m, step]) + heap_of(&[wide])
+    }
+
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
         let terms = &self.inner;
         let (simd, n, m) = (self.inner_space.simd(), &self.inner_space, &self.outer_space);
@@ -229,5 +234,9 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
 
     fn spectrum<'a>(&'a self, _: &'a mut Workspace<T>, _: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {
         Ok((self.hessian_spectrum()?, 0))
+    }
+
+    fn prepare_spectrum(&self, _: &Workspace<T>, _: &mut Spectrum) -> Result<()> {
+        self.hessian_spectrum().map(|_| ())
     }
 }

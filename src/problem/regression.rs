@@ -17,11 +17,11 @@
 //! parameter would double each handle of a foreign interface. Squared error has a problem of its own,
 //! [`LeastSquares`](super::LeastSquares), for its closed forms.
 
-use super::Problem;
-use super::examples::{Examples, Reduction, check};
+use super::examples::{Examples, Reduction, check, check_batch};
 use super::loss::{Loss, dot};
 use super::penalty::{self, L2, Penalty, Source};
-use crate::error::check_nonnegative;
+use super::{Problem, heap_of};
+use crate::error::{check_len, check_nonnegative};
 use crate::solve::Flat;
 use crate::{Result, Scalar, cpu};
 
@@ -61,6 +61,8 @@ pub struct Workspace<T> {
     curvature: Vec<T>,
     /// s σ′(uᵢ) rᵢ; empty unless u weighs examples.
     residuals: Vec<T>,
+    /// w at the linearization.
+    point: Vec<T>,
 }
 
 impl<T: Scalar> Regression<T> {
@@ -185,7 +187,13 @@ impl<T: Scalar> Problem<T> for Regression<T> {
             slopes: zeros(n),
             curvature: zeros(logits),
             residuals: zeros(if self.weighs_examples() { logits } else { 0 }),
+            point: zeros(n),
         }
+    }
+
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { inner_rows, outer_rows, weights, penalty, slopes, curvature, residuals, point } = workspace;
+        heap_of(&[inner_rows, outer_rows, weights, penalty, slopes, curvature, residuals, point])
     }
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
@@ -211,6 +219,7 @@ impl<T: Scalar> Problem<T> for Regression<T> {
     fn linearize(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
         self.set(u, workspace)?;
         self.penalty.set_slopes(&workspace.penalty, w, &mut workspace.slopes);
+        workspace.point.copy_from_slice(w);
         let classes = self.loss.outputs();
         let logits = &mut workspace.curvature;
         cpu::matmul_abt(self.inner_space.simd(), self.inner.features, &self.inner.design, w, logits);
@@ -264,5 +273,54 @@ impl<T: Scalar> Problem<T> for Regression<T> {
         }
         cpu::matmul_atb(self.inner_space.simd(), classes, self.inner.features, changes, &self.inner.design, out);
         Ok(())
+    }
+
+    fn examples(&self) -> usize {
+        self.inner.targets.len() / self.loss.outputs()
+    }
+
+    fn example_scores(&self, workspace: &mut Workspace<T>, v: &Vec<T>, scores: &mut [f64]) -> Result<()> {
+        check_len("scores", scores.len(), self.examples())?;
+        let Workspace { inner_rows, weights, point, .. } = workspace;
+        let (simd, n, classes) = (self.inner_space.simd(), self.inner.features, self.loss.outputs());
+        cpu::matmul_abt(simd, n, &self.inner.design, point, inner_rows);
+        let rows = inner_rows.chunks_exact_mut(classes).zip(self.inner.targets.chunks_exact(classes));
+        for (i, ((r, t), weight)) in rows.zip(weights).enumerate() {
+            self.loss.gradient(weight.to_f64(), t, r);
+            let x = &self.inner.design[i * n..(i + 1) * n];
+            let image = |k: usize| cpu::dot(simd, x, &v[k * n..(k + 1) * n]);
+            scores[i] = r.iter().enumerate().map(|(k, r)| r.to_f64() * image(k)).sum();
+        }
+        Ok(())
+    }
+
+    fn inner_batch(
+        &self,
+        workspace: &mut Workspace<T>,
+        batch: &[usize],
+        u: &Vec<T>,
+        w: &Vec<T>,
+        gradient: &mut Vec<T>,
+    ) -> Result<f64> {
+        let share = check_batch(batch, self.examples())?;
+        self.penalty.set(u, &mut workspace.penalty)?;
+        let (simd, n, classes) = (self.inner_space.simd(), self.inner.features, self.loss.outputs());
+        let z = &mut workspace.inner_rows[..classes];
+        let mut value = 0.0;
+        gradient.fill(T::ZERO);
+        for &i in batch {
+            let weight = if self.weighs_examples() {
+                share * penalty::example_weight(self.scale, u[i]).to_f64()
+            } else {
+                share * self.scale
+            };
+            let x = &self.inner.design[i * n..(i + 1) * n];
+            cpu::matmul_abt(simd, n, x, w, z);
+            value += weight * self.loss.gradient(weight, &self.inner.targets[i * classes..(i + 1) * classes], z);
+            for (k, z) in z.iter().enumerate() {
+                cpu::axpy(simd, *z, x, &mut gradient[k * n..(k + 1) * n]);
+            }
+        }
+        Ok(value + penalty::add(&workspace.penalty, w, gradient))
     }
 }

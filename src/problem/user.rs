@@ -1,6 +1,6 @@
 //! A problem from the user's own functions.
 
-use super::Problem;
+use super::{Problem, heap_of};
 use crate::error::check_finite;
 use crate::solve::Flat;
 use crate::{Error, Result, Scalar};
@@ -86,6 +86,11 @@ impl<T: Scalar> Problem<T> for UserProblem<T> {
     fn workspace(&self) -> Workspace<T> {
         use crate::solve::Space;
         Workspace { u: self.outer_space.zeros(), w: self.inner_space.zeros() }
+    }
+
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { u, w } = workspace;
+        heap_of(&[u, w])
     }
 
     fn inner(&self, _workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {

@@ -86,6 +86,29 @@ pub fn matmul_atb<T: Scalar>(rows: usize, m: usize, n: usize, a: &[T], b: &[T], 
     }
 }
 
+/// C ← A B, or C ← C + A B if `add`, with C (m × n) and k summed over, all row-major. A is stored as k × m if `transpose_a`, B
+/// as n × k if `transpose_b`.
+pub fn gemm<T: Scalar>(
+    [transpose_a, transpose_b]: [bool; 2],
+    [m, n, k]: [usize; 3],
+    a: &[T],
+    b: &[T],
+    add: bool,
+    c: &mut [T],
+) {
+    for i in 0..m {
+        for j in 0..n {
+            let mut sum = T::ZERO;
+            for l in 0..k {
+                let left = if transpose_a { a[l * m + i] } else { a[i * k + l] };
+                let right = if transpose_b { b[j * k + l] } else { b[l * n + j] };
+                sum += left * right;
+            }
+            c[i * n + j] = if add { c[i * n + j] + sum } else { sum };
+        }
+    }
+}
+
 /// G ← AᵀA with A (rows × cols) row-major.
 pub fn gram<T: Scalar>(rows: usize, cols: usize, a: &[T], g: &mut [T]) {
     for j in 0..cols {

@@ -5,6 +5,7 @@
 //! still for ever: a cycle that gains less than a thousandth ends it as [`Ending::Stalled`].
 
 use super::Workspace;
+use super::memory::heap;
 use super::operator::{Operator, VectorOf};
 use super::report::{Ending, Report};
 use super::space::Space;
@@ -21,6 +22,21 @@ pub(super) struct Scalars {
     right: Vec<f64>,
 }
 
+impl Scalars {
+    /// Room for cycles of this many products.
+    pub fn reserve(&mut self, cycle: usize) {
+        self.upper.reserve_exact(((cycle + 1) * cycle).saturating_sub(self.upper.len()));
+        self.rotations.reserve_exact(cycle.saturating_sub(self.rotations.len()));
+        self.right.reserve_exact((cycle + 1).saturating_sub(self.right.len()));
+    }
+
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Scalars { upper, rotations, right } = self;
+        heap(upper) + heap(rotations) + heap(right)
+    }
+}
+
 /// q ← q₀ + its correction, from q₀ = 0. The workspace's first vector holds b.
 pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
@@ -33,15 +49,18 @@ pub(super) fn run<T: Scalar, O: Operator<T> + ?Sized>(
 ) -> Result<()> {
     let restart = restart.min(op.space().len());
     workspace.reserve(op.space(), restart + 2);
+    workspace.gmres.reserve(restart);
     let norm = op.space().norm(&workspace.vectors[0]);
     let target = tolerance.max(4.0 * T::EPSILON) * norm;
     op.space().scale(T::ZERO, q);
     let mut before = norm;
     let mut size = 0.0_f64;
+    let max_products = report.products.saturating_add(max_products);
+    let mut first = true;
     loop {
         let Workspace { vectors, gmres: scalars, .. } = &mut *workspace;
         let Some((b, basis)) = vectors.split_first_mut() else { return Ok(()) };
-        if report.products == 0 {
+        if std::mem::take(&mut first) {
             op.space().copy(b, &mut basis[0]);
         } else {
             if report.products + 1 >= max_products {

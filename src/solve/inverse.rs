@@ -1,7 +1,7 @@
 //! Which approximation of the inverse Hessian to apply.
 
-use crate::Result;
 use crate::error::{check_nonnegative, check_positive, invalid};
+use crate::{Error, Result};
 
 /// The step size of a Neumann series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,6 +96,26 @@ pub enum Inverse {
         /// The most products, for both together.
         max_products: usize,
     },
+    /// q = H⁺ b for symmetric H, singular and indefinite or not, by MINRES with ten vectors; on inconsistent systems either lifted
+    /// or by two more passes. [`Ending::Stalled`](super::Ending::Stalled) where a recomputed residual says that digits are lost.
+    Minres {
+        /// Stop once ‖b − H q‖ is this small relative to ‖b‖, or, where b has a null part, ‖H (b − H q)‖ relative to
+        /// ‖H‖ ‖b − H q‖; 0: at the rounding floor.
+        tolerance: f64,
+        /// The most products, for all passes together and their checks.
+        max_products: usize,
+    },
+    /// q = (H_k + epsilon I)⁻¹ b for positive semidefinite H, with H_k the Nyström approximation of H from a Gaussian sketch: k
+    /// products and 2k vectors. H_k ≤ H, and equal to it where k is its rank or more; then q is that of `Damped`. Directions that
+    /// the sketch misses are scaled by 1/epsilon.
+    Nystrom {
+        /// k, at least 1; above the dimension it counts as that.
+        rank: usize,
+        /// The damping, above 0.
+        epsilon: f64,
+        /// Of the sketch: the same seed, the same sketch.
+        seed: u64,
+    },
     /// q = H⁻¹ b for H that need not be symmetric, by restarted GMRES. On a singular H a least-squares solution, if any.
     Gmres {
         /// Products in a cycle, and vectors kept.
@@ -146,34 +166,77 @@ impl Inverse {
             }
             Inverse::Cg { tolerance, .. } => check_nonnegative("tolerance", *tolerance),
             Inverse::Gmres { restart: 0, .. } => Err(invalid("restart", 0, "at least 1")),
-            Inverse::CgTwice { max_products: 0, .. } | Inverse::Gmres { max_products: 0, .. } => {
-                Err(invalid("max_products", 0, "at least 1"))
-            }
-            Inverse::CgTwice { tolerance, .. } | Inverse::Gmres { tolerance, .. } => {
-                check_nonnegative("tolerance", *tolerance)
-            }
+            Inverse::Nystrom { rank: 0, .. } => Err(invalid("rank", 0, "at least 1")),
+            Inverse::Nystrom { epsilon, .. } => check_positive("epsilon", *epsilon),
+            Inverse::CgTwice { max_products: 0, .. }
+            | Inverse::Minres { max_products: 0, .. }
+            | Inverse::Gmres { max_products: 0, .. } => Err(invalid("max_products", 0, "at least 1")),
+            Inverse::CgTwice { tolerance, .. }
+            | Inverse::Minres { tolerance, .. }
+            | Inverse::Gmres { tolerance, .. } => check_nonnegative("tolerance", *tolerance),
         }
     }
 }
 
-/// A solve: which inverse, and whether to check its residual.
+/// A solve: which inverse, and what is done before and after it.
+///
+/// `Solve { start_from_last: true, ..inverse.into() }` sets one option and leaves the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Solve {
     /// The approximation.
     pub inverse: Inverse,
     /// Spend one more product on the residual of the report.
     pub verify: bool,
+    /// The most passes of iterative refinement: r = b − (H + ε) q is recomputed, the same solve of it is added to q, and undone
+    /// if r did not fall. For [`Inverse::Damped`], and for [`Inverse::Cg`] with ε = 0. Each pass takes one product and those of
+    /// the solve (none for a dense one), and there is one product more. Digits that the solve lost come back; those that
+    /// the product itself loses, about eps ‖H‖ ‖q‖, do not.
+    pub refine: usize,
+    /// Start from the q that is there instead of from 0: q ← q + r(H) (b − H q), for one product more. A
+    /// [`hypergradient::Workspace`](crate::hypergradient::Workspace) keeps the q of its last evaluation for this.
+    ///
+    /// For the iterative inverses: `Cg`, `CgTwice`, `Minres`, `Gmres`, `Neumann`, `Identity`, and `Damped` by Lanczos. Their
+    /// tolerances stay relative to b, so that a q that is nearly right costs little. On a nonsingular H a converged answer is the
+    /// same. Else the bias is another: on a singular H what q has in the null space stays in it, so that `Minres` and `CgTwice`
+    /// give the solution nearest to the last q in place of the smallest; and a truncated series or run of conjugate
+    /// gradients goes on where the last one stopped, as single-loop methods do (SOBA, FSLA, AmIGO), so that over many outer
+    /// steps it comes to the exact answer rather than to that of K. A q whose residual overflows is not used.
+    pub start_from_last: bool,
 }
 
 impl From<Inverse> for Solve {
     fn from(inverse: Inverse) -> Solve {
-        Solve { inverse, verify: true }
+        Solve { inverse, verify: true, refine: 0, start_from_last: false }
     }
 }
 
 impl Solve {
-    /// Checks the parameters.
+    /// Checks the parameters, and that they go together.
     pub fn validate(&self) -> Result<()> {
-        self.inverse.validate()
+        self.inverse.validate()?;
+        if self.refine > 0 && !matches!(self.inverse, Inverse::Damped { .. } | Inverse::Cg { .. }) {
+            return Err(Error::Unsupported {
+                operation: "refine",
+                reason: "refinement is for Damped and Cg; Minres checks its residual itself, and the others are no solves",
+            });
+        }
+        let iterative = matches!(
+            self.inverse,
+            Inverse::Cg { .. }
+                | Inverse::CgTwice { .. }
+                | Inverse::Minres { .. }
+                | Inverse::Gmres { .. }
+                | Inverse::Neumann { .. }
+                | Inverse::Identity { .. }
+                | Inverse::Damped { by: Spectral::Lanczos { .. }, .. }
+        );
+        if self.start_from_last && !iterative {
+            return Err(Error::Unsupported {
+                operation: "start_from_last",
+                reason: "a direct solve, a filter or a minimum-norm inverse does not start anywhere; take Cg, CgTwice, Minres, \
+                         Gmres, Neumann, Identity or Damped by Lanczos",
+            });
+        }
+        Ok(())
     }
 }

@@ -27,6 +27,7 @@
 //! ‖qₖ‖² = ‖b‖² Σⱼ r(θⱼ)² s₁ⱼ², need only the first element of each eigenvector, and differ by no more than the vectors do.
 
 use super::filter::Filter;
+use super::memory::heap;
 use super::operator::{Operator, VectorOf};
 use super::report::{Ending, Report};
 use super::space::Space;
@@ -107,12 +108,21 @@ pub(super) fn overflow<T: Scalar>() -> f64 {
 
 impl Scalars {
     /// Room for all that a process of `k` steps may need, so that which gates open does not decide about allocations.
-    fn reserve(&mut self, k: usize) {
+    pub fn reserve(&mut self, k: usize) {
         let k = (k + 1).next_power_of_two();
-        for list in [&mut self.values, &mut self.scratch, &mut self.coefficients, &mut self.extended] {
+        let Scalars { diagonal, off, values, scratch, vectors: _, coefficients, extended, done } = self;
+        for list in [diagonal, off, values, scratch, coefficients, extended] {
             list.reserve(k.saturating_sub(list.len()));
         }
+        done.reserve(1_usize.saturating_sub(done.len()));
         self.vectors.reserve((k * k).saturating_sub(self.vectors.len()));
+    }
+
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Scalars { diagonal, off, values, scratch, vectors, coefficients, extended, done } = self;
+        let lists = [diagonal, off, values, scratch, vectors, coefficients, extended];
+        lists.into_iter().map(heap).sum::<usize>() + heap(done)
     }
 
     fn clear(&mut self) {

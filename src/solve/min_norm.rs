@@ -23,6 +23,7 @@ pub(super) fn cg_twice<T: Scalar, O: Operator<T> + ?Sized>(
     workspace.reserve(op.space(), 6);
     let [b, r, p, hp, best, y, ..] = workspace.vectors.as_mut_slice() else { return Ok(()) };
     let norm = op.space().norm(b);
+    let max_products = report.products.saturating_add(max_products);
     op.apply(b, r)?;
     report.products += 1;
     op.space().scale(T::ZERO, q);

@@ -7,6 +7,8 @@
 //! | `Neumann`, `NeumannFilter` | alpha Σ_{j=0..K} (1 − alpha λ)ʲ | K products, or a decomposition |
 //! | `Cg` | a polynomial that depends on b | at most k products |
 //! | `CgTwice` | as `MinNorm`, H positive semidefinite | more products, and six vectors |
+//! | `Minres` | as `MinNorm`, H indefinite or not | one product a step, three to five times as many where b is inconsistent; ten vectors |
+//! | `Nystrom` | 1/(λ + ε) for the λ of a random sketch of H | `rank` products, twice as many vectors |
 //! | `Gmres` | H⁻¹, H not symmetric | one product and one vector for each step of a cycle |
 //! | `Identity` | alpha | none |
 //! | `Zero` | 0 | none |
@@ -15,14 +17,20 @@
 //! representable size give the same relative answer; b = 0 gives exactly 0.
 
 mod cg;
+mod correct;
 mod filter;
 mod gmres;
 mod inverse;
+mod jacobi;
 mod lanczos;
+mod memory;
 mod min_norm;
+mod minres;
 mod neumann;
+mod nystrom;
 mod operator;
 mod report;
+mod session;
 mod several;
 mod shifted;
 mod space;
@@ -31,8 +39,10 @@ mod tridiagonal;
 
 pub use filter::Filter;
 pub use inverse::{AUTO_PRODUCTS, Inverse, OnGrowth, Solve, Spectral, Step};
+pub(crate) use memory::{check_room, heap};
 pub use operator::{FnOperator, Operator, VectorOf};
 pub use report::{Ending, Report};
+pub use session::{Request, Session};
 pub use several::{solve_family, solve_many};
 pub use shifted::shifted_cg;
 pub use space::{Flat, Points, Space};
@@ -55,6 +65,9 @@ pub struct Workspace<T, V> {
     targets: Vec<lanczos::Target>,
     shifts: Vec<shifted::Shift>,
     gmres: gmres::Scalars,
+    nystrom: nystrom::Scalars,
+    /// A residual, a correction, and the q before it.
+    correction: Option<[V; 3]>,
 }
 
 impl<T: Scalar, V> Default for Workspace<T, V> {
@@ -70,6 +83,8 @@ impl<T: Scalar, V> Default for Workspace<T, V> {
             targets: Vec::new(),
             shifts: Vec::new(),
             gmres: gmres::Scalars::default(),
+            nystrom: nystrom::Scalars::default(),
+            correction: None,
         }
     }
 }
@@ -100,12 +115,18 @@ pub fn default_cutoff<T: Scalar>() -> f64 {
     if T::EPSILON < 1e-10 { 1e-10 } else { 1e-6 }
 }
 
-/// q ← r(H) b, with a report. `b` and `q` are vectors of `op`'s space; `q` is overwritten.
+/// The relative error at which [`Spectral::Lanczos`] stops where no tolerance is given.
+fn default_tolerance<T: Scalar>() -> f64 {
+    if T::EPSILON < 1e-10 { 1e-12 } else { 1e-6 }
+}
+
+/// q ← r(H) b, with a report. `b` and `q` are vectors of `op`'s space. `q` is overwritten; what it was before matters only with
+/// [`Solve::start_from_last`].
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a parameter out of range, [`Error::NonFinite`] for a b that is not finite,
-/// [`Error::Asymmetric`] where a dense solve meets an unsymmetric H, and whatever the operator returns.
+/// [`Error::Invalid`] for a parameter out of range, [`Error::Unsupported`] for options that do not go with the inverse,
+/// [`Error::NonFinite`] for a b, or a q to start from, that is not finite, [`Error::Asymmetric`] where a dense solve meets an unsymmetric H, and whatever the operator returns.
 pub fn solve<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
     solve: &Solve,
@@ -136,18 +157,39 @@ fn solve_next<T: Scalar, O: Operator<T> + ?Sized>(
     if let Inverse::NeumannFilter { alpha, .. } | Inverse::Identity { alpha } = solve.inverse {
         report.alpha = Some(alpha);
     }
-    if let Inverse::Identity { alpha } = solve.inverse {
-        op.space().copy(b, q);
-        op.space().scale(T::from_f64(alpha), q);
+    if solve.start_from_last {
+        correct::from_last(op, solve, norm, b, q, workspace, &mut report)?;
     } else {
-        let exponent = load_scaled(op.space(), norm, b, workspace);
-        apply_inverse(op, &solve.inverse, q, workspace, &mut report)?;
-        op.space().scale(T::from_f64(2.0_f64.powi(-exponent)), q);
+        from_zero(op, &solve.inverse, norm, b, q, workspace, &mut report)?;
+    }
+    if solve.refine > 0 && report.ending.is_sound() {
+        correct::refine(op, solve, b, q, workspace, &mut report)?;
     }
     if solve.verify {
         report.residual = Some(residual(op, b, q, workspace)? / norm);
     }
     Ok(report)
+}
+
+/// q ← r(H) b for a b of this norm, above 0.
+fn from_zero<T: Scalar, O: Operator<T> + ?Sized>(
+    op: &mut O,
+    inverse: &Inverse,
+    norm: f64,
+    b: &VectorOf<T, O>,
+    q: &mut VectorOf<T, O>,
+    workspace: &mut Workspace<T, VectorOf<T, O>>,
+    report: &mut Report,
+) -> Result<()> {
+    if let Inverse::Identity { alpha } = *inverse {
+        op.space().copy(b, q);
+        op.space().scale(T::from_f64(alpha), q);
+        return Ok(());
+    }
+    let exponent = load_scaled(op.space(), norm, b, workspace);
+    apply_inverse(op, inverse, q, workspace, report)?;
+    op.space().scale(T::from_f64(2.0_f64.powi(-exponent)), q);
+    Ok(())
 }
 
 /// ‖b‖, or an error if b is not finite.
@@ -218,6 +260,8 @@ fn apply_inverse<T: Scalar, O: Operator<T> + ?Sized>(
         Inverse::CgTwice { tolerance, max_products } => {
             min_norm::cg_twice(op, tolerance, max_products, q, workspace, report)
         }
+        Inverse::Minres { tolerance, max_products } => minres::run(op, tolerance, max_products, q, workspace, report),
+        Inverse::Nystrom { rank, epsilon, seed } => nystrom::run(op, rank, epsilon, seed, q, workspace, report),
         Inverse::Gmres { restart, tolerance, max_products } => {
             gmres::run(op, restart, tolerance, max_products, q, workspace, report)
         }
@@ -268,7 +312,7 @@ fn spectral_target<T: Scalar>(inverse: &Inverse, n: usize) -> Option<(lanczos::T
     };
     let target = lanczos::Target {
         rule,
-        tolerance: tolerance.unwrap_or(if T::EPSILON < 1e-10 { 1e-12 } else { 1e-6 }),
+        tolerance: tolerance.unwrap_or(default_tolerance::<T>()),
         max_products: max_products.unwrap_or(n + 4),
     };
     Some((target, by))
@@ -283,6 +327,7 @@ fn dense<T: Scalar, O: Operator<T> + ?Sized>(
     report: &mut Report,
 ) -> Result<()> {
     let n = op.space().len();
+    workspace.reserve_host(n);
     workspace.host.resize(n, T::ZERO);
     workspace.host_out.resize(n, T::ZERO);
     op.space().store(&workspace.vectors[0], &mut workspace.host)?;

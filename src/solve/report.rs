@@ -14,16 +14,21 @@ pub enum Ending {
     /// sum up to the smallest term, or 0 where a filter overflows.
     NonContractive,
     /// A direction of negative curvature stopped conjugate gradients, which are for positive semidefinite H; q is the best
-    /// iterate before it.
+    /// iterate before it. For [`Inverse::Nystrom`](super::Inverse::Nystrom), q leaves such directions of the sketch out.
     NegativeCurvature,
     /// A direction of no curvature stopped the solve: H is singular and b not in its range. q is the best iterate before it,
     /// or 0 where a filter has a pole at an eigenvalue.
     Singular,
-    /// The residual no longer falls, or a restarted solve stands still; q is the best so far.
+    /// The residual no longer falls, a restarted solve stands still, or the answer did not stand its check; q is the best so far.
     Stalled,
 }
 
 impl Ending {
+    /// Whether the answer is what was asked for: completed or converged.
+    pub fn is_sound(self) -> bool {
+        matches!(self, Ending::Completed | Ending::Converged)
+    }
+
     /// The number of this ending in the C interface (`BLO_ENDING_*` in `blo.h`).
     pub fn number(self) -> i32 {
         match self {

@@ -43,7 +43,7 @@ pub fn solve_many<T: Scalar, O: Operator<T> + ?Sized>(
 /// # Errors
 ///
 /// As for [`solve`](super::solve); [`Error::Shape`] where `qs` and `solves` differ in number; [`Error::Unsupported`] for
-/// other inverses, and [`Error::Invalid`] where Lanczos and dense ones are mixed.
+/// other inverses, for refinement and for starts from the last q, and [`Error::Invalid`] where Lanczos and dense ones are mixed.
 pub fn solve_family<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,
     solves: &[Solve],
@@ -74,6 +74,12 @@ fn run<T: Scalar, O: Operator<T> + ?Sized>(
     let mut dense = 0;
     for solve in solves {
         solve.validate()?;
+        if solve.refine > 0 || solve.start_from_last {
+            return Err(Error::Unsupported {
+                operation: "refine or start_from_last in a family",
+                reason: "the members share one process from b; solve them one by one",
+            });
+        }
         let Some((target, by)) = super::spectral_target::<T>(&solve.inverse, op.space().len()) else {
             return Err(Error::Unsupported {
                 operation: "family of inverses",

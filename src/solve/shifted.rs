@@ -26,7 +26,8 @@ pub(super) struct Shift {
 ///
 /// Memory: one vector for each ε, and four. Each stops at a residual of `tolerance` relative to b (0: at the rounding floor), and its
 /// report counts the products up to there. `reports` is cleared first. Negative curvature below −ε stops all that have not
-/// converged, where they are. With room for a vector per product, [`solve_family`](super::solve_family) is cheaper.
+/// converged, where they are. The reports have no undamped residual: recomputing it takes a product for each ε, where all of
+/// them together share one in each iteration; the caller who wants it spends that product on the q of interest. With room for a vector per product, [`solve_family`](super::solve_family) is cheaper.
 ///
 /// # Errors
 ///

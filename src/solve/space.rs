@@ -21,6 +21,11 @@ pub trait Space<T: Scalar> {
         self.len() == 0
     }
 
+    /// The memory of a vector, beside the value itself.
+    fn bytes(&self) -> usize {
+        self.len() * size_of::<T>()
+    }
+
     /// A new vector, zero. The only place where memory is allocated.
     fn zeros(&self) -> Self::Vector;
 

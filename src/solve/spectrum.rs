@@ -1,6 +1,7 @@
 //! Dense eigendecompositions, and filters applied through them.
 
 use super::filter::Filter;
+use super::memory::heap;
 use super::operator::Operator;
 use super::space::Space;
 use crate::cpu;
@@ -20,6 +21,18 @@ impl Spectrum {
         crate::error::check_len(argument, matrix.len(), n * n)?;
         let (values, vectors) = cpu::symmetric_eigen(argument, n, matrix)?;
         Ok(Spectrum { values, vectors })
+    }
+
+    /// Room for the decomposition of an n × n matrix.
+    pub(crate) fn reserve(&mut self, n: usize) {
+        self.values.reserve_exact(n.saturating_sub(self.values.len()));
+        self.vectors.reserve_exact((n * n).saturating_sub(self.vectors.len()));
+    }
+
+    /// The memory in use.
+    pub(crate) fn bytes(&self) -> usize {
+        let Spectrum { values, vectors } = self;
+        heap(values) + heap(vectors)
     }
 
     /// The eigenvalues, ascending.

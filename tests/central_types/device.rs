@@ -214,7 +214,7 @@ fn run(one_launch: bool) -> (Rc<Traffic>, [usize; 2], Vec<f64>, Vec<f64>) {
     let mut rng = Rng(1);
     let (u0, w0) = (rng.normals(4), rng.normals(9));
     let inner = InnerSolve::Optimizer { rule: Rule::descent(0.3), steps: 5, tolerance: 0.0 };
-    let solve = Solve { inverse: Inverse::neumann(20, 0.3), verify: false };
+    let solve = Solve { verify: false, ..Inverse::neumann(20, 0.3).into() };
     let mut settings = Settings::new(Start::Warm, inner, solve, Rule::adam(1e-2));
     settings.outer_steps = 50;
     let mut runner = Runner::new(&problem, settings.clone(), &u0, &w0).unwrap();

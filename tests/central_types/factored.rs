@@ -5,7 +5,7 @@
 use crate::common::{Rng, distance, norm};
 use blo::hypergradient;
 use blo::problem::Problem;
-use blo::solve::{Flat, Space, Spectral};
+use blo::solve::{Flat, Solve, Space, Spectral};
 use blo::{Error, Inverse, Result};
 
 const N: usize = 2;
@@ -398,6 +398,7 @@ fn solvers_run_on_factored_vectors_unchanged() {
             (Inverse::neumann(1, 0.1), 1e-13),
             (Inverse::neumann(50, 0.1), 1e-12),
             (Inverse::Cg { iterations: 2, tolerance: 0.0 }, 1e-11),
+            (Inverse::Minres { tolerance: 0.0, max_products: 4 }, 1e-9),
             (Inverse::Damped { epsilon: 2.0, by: lanczos }, 1e-9),
             (Inverse::NeumannFilter { terms: 200, alpha: 0.1, by: lanczos }, 1e-8),
         ] {
@@ -419,6 +420,24 @@ fn solvers_run_on_factored_vectors_unchanged() {
 }
 
 /// The plain network's own products, so that the comparison above means something.
+/// Factored vectors are known relative to b: the q of another step is none of them, and that is said.
+#[test]
+fn a_foreign_q_is_refused_rather_than_taken_for_another() {
+    let network = Network::new(2);
+    let mut rng = Rng(7);
+    let (u, w) = (rng.normals(N * D), rng.normals(LEN));
+    let estimator: blo::Estimator = Solve { start_from_last: true, ..Inverse::neumann(2, 0.1).into() }.into();
+    let (plain, structured) = (Plain(&network), Structured(&network));
+    let mut flat = hypergradient::Workspace::new(&plain);
+    let mut factored = hypergradient::Workspace::new(&structured);
+    for _ in 0..2 {
+        hypergradient::evaluate(&plain, &estimator, &u, &w, &mut flat).unwrap();
+    }
+    hypergradient::evaluate(&structured, &estimator, &u, &w, &mut factored).unwrap();
+    let error = hypergradient::evaluate(&structured, &estimator, &u, &w, &mut factored).unwrap_err();
+    assert!(matches!(error, blo::Error::Unsupported { operation: "start_from_last", .. }), "{error}");
+}
+
 #[test]
 fn the_plain_network_is_right() {
     let network = Network::new(3);

@@ -36,7 +36,7 @@ impl Method {
             Method::Cg(iterations) => Inverse::Cg { iterations, tolerance: 0.0 },
             Method::Exact => Inverse::MinNorm { cutoff: None, by },
         };
-        Estimator::Implicit(Solve { inverse, verify: false })
+        Estimator::Implicit(Solve { verify: false, ..inverse.into() })
     }
 
     /// Term by term and iteration by iteration, or as a function of the eigenvalues.

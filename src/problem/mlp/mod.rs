@@ -10,6 +10,7 @@
 //!
 //! H of a network is in general indefinite, and singular where parameters outnumber what the examples say of them.
 
+mod factored;
 mod loss;
 mod model;
 mod outer;

@@ -156,12 +156,16 @@ impl Model {
 impl Layer {
     /// z ← A Wᵀ + 1 bᵀ.
     pub fn forward<T: Scalar>(&self, simd: cpu::Simd, w: &[T], a: &[T], z: &mut [T]) {
-        let rows = a.len() / self.inputs;
         for z in z.chunks_exact_mut(self.outputs) {
             z.copy_from_slice(&w[self.biases.clone()]);
         }
-        let shape = [rows, self.outputs, self.inputs];
-        cpu::gemm(simd, cpu::Form::Abt, shape, a, &w[self.weights.clone()], true, z);
+        self.apply(simd, w, a, true, z);
+    }
+
+    /// z ← (z +) A Wᵀ.
+    pub fn apply<T: Scalar>(&self, simd: cpu::Simd, w: &[T], a: &[T], add: bool, z: &mut [T]) {
+        let shape = [a.len() / self.inputs, self.outputs, self.inputs];
+        cpu::gemm(simd, cpu::Form::Abt, shape, a, &w[self.weights.clone()], add, z);
     }
 
     /// out ← (out +) D W: errors through the layer.
@@ -173,19 +177,32 @@ impl Layer {
 
     /// The layer's part of out ← (out +) [Dᵀ A, Dᵀ 1].
     pub fn gradient<T: Scalar>(&self, simd: cpu::Simd, delta: &[T], a: &[T], add: bool, out: &mut [T]) {
-        let rows = delta.len() / self.outputs;
         self.outer_product(simd, delta, a, add, out);
         let biases = &mut out[self.biases.clone()];
         if !add {
             biases.fill(T::ZERO);
         }
-        for row in delta.chunks_exact(self.outputs).take(rows) {
+        for row in delta.chunks_exact(self.outputs) {
             biases.iter_mut().zip(row).for_each(|(sum, delta)| *sum += *delta);
         }
     }
 
+    /// The layer's part of out ← [Rδᵀ a + δᵀ Ra, Rδᵀ 1], without the second term if Ra is empty.
+    pub fn output<T: Scalar>(&self, simd: cpu::Simd, [rdelta, a]: [&[T]; 2], [delta, ra]: [&[T]; 2], out: &mut [T]) {
+        self.gradient(simd, rdelta, a, false, out);
+        if !ra.is_empty() {
+            self.outer_product(simd, delta, ra, true, out);
+        }
+    }
+
+    /// The same layer where w begins at `start`.
+    pub fn shifted(&self, start: usize) -> Layer {
+        let shift = |range: &Range<usize>| range.start - start..range.end - start;
+        Layer { weights: shift(&self.weights), biases: shift(&self.biases), ..*self }
+    }
+
     /// The layer's weights' part of out ← (out +) Dᵀ A.
-    pub fn outer_product<T: Scalar>(&self, simd: cpu::Simd, delta: &[T], a: &[T], add: bool, out: &mut [T]) {
+    fn outer_product<T: Scalar>(&self, simd: cpu::Simd, delta: &[T], a: &[T], add: bool, out: &mut [T]) {
         let rows = delta.len() / self.outputs;
         let shape = [self.outputs, self.inputs, rows];
         cpu::gemm(simd, cpu::Form::Atb, shape, delta, a, add, &mut out[self.weights.clone()]);

@@ -8,6 +8,7 @@ use super::loss::{softmax_rows, softmax_rows_derivative};
 use super::model::Model;
 use crate::cpu::{self, Form, Simd, sigmoids};
 use crate::error::{check_finite, check_nonnegative};
+use crate::problem::heap_of;
 use crate::{Result, Scalar};
 
 /// The outer parameters u of an [`Mlp`](super::Mlp), for n inner examples with d inputs and c outputs each.
@@ -64,6 +65,22 @@ pub(super) struct Change<T> {
     pub log_weights: Vec<T>,
     pub penalties: Vec<T>,
     pub centre: Vec<T>,
+}
+
+impl<T> Data<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Data { x, t, weights, penalties } = self;
+        heap_of(&[x, t, weights, penalties])
+    }
+}
+
+impl<T> Change<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Change { x, t, log_weights, penalties, centre } = self;
+        heap_of(&[x, t, log_weights, penalties, centre])
+    }
 }
 
 impl OuterParameters {

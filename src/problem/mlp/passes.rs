@@ -12,10 +12,12 @@
 //! (Pearlmutter, 1994.) One pass at (u, w) serves every product there. The Gauss-Newton product leaves out Z and φ″; a
 //! direction dx in the inputs has Rz_1 = dx W_1ᵀ, Ra_0 = dx and neither Y nor Z.
 
-use super::loss::{Batch, Loss};
+use super::loss::Batch;
 use super::model::Model;
 use crate::Scalar;
 use crate::cpu::Simd;
+use crate::problem::heap_of;
+use crate::solve::heap;
 
 /// What one forward and backward pass leaves behind.
 #[derive(Debug)]
@@ -52,7 +54,20 @@ fn multiply<T: Scalar>(x: &mut [T], y: &[T]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x = *x * *y);
 }
 
+/// The memory of lists of lists.
+pub(super) fn heap_of_lists<T>(lists: &[&Vec<Vec<T>>]) -> usize {
+    lists.iter().map(|list| heap(list) + list.iter().map(heap).sum::<usize>()).sum()
+}
+
 impl<T: Scalar> Pass<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Pass { activations, slopes, curves, outputs, probabilities, values, deltas, errors } = self;
+        heap_of_lists(&[activations, slopes, curves, deltas, errors])
+            + heap_of(&[outputs, probabilities])
+            + heap(values)
+    }
+
     /// For up to `rows` examples; with φ″ if `second`.
     pub fn new(model: &Model, rows: usize, second: bool) -> Pass<T> {
         let outputs = || model.layers.iter().map(|layer| layer.outputs);
@@ -110,18 +125,39 @@ impl<T: Scalar> Pass<T> {
         let (z, s) = (&self.outputs[..size], &mut self.probabilities[..size]);
         model.loss.apply(batch, z, s, &mut self.deltas[last][..size], &mut self.values[..rows])
     }
+}
 
-    /// out ← (out +) the gradient in w of Σ ωᵢ ℓᵢ.
-    pub fn gradient(&self, model: &Model, simd: Simd, rows: usize, x: &[T], add: bool, out: &mut [T]) {
-        for (l, layer) in model.layers.iter().enumerate() {
-            let from = self.inputs_of(l, x, rows * layer.inputs);
-            layer.gradient(simd, &self.deltas[l][..rows * layer.outputs], from, add, out);
-        }
+/// A pass at (u, w) with what it was made from.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a, T> {
+    pub model: &'a Model,
+    pub simd: Simd,
+    /// n.
+    pub rows: usize,
+    pub w: &'a [T],
+    pub x: &'a [T],
+    pub pass: &'a Pass<T>,
+}
+
+impl<'a, T> At<'a, T> {
+    /// a_l: what layer l + 1 sees.
+    pub fn inputs(&self, l: usize) -> &'a [T] {
+        if l == 0 { self.x } else { &self.pass.activations[l - 1][..self.rows * self.model.layers[l].inputs] }
     }
 
-    /// a_{l}: what layer l + 1 sees.
-    pub fn inputs_of<'a>(&'a self, l: usize, x: &'a [T], size: usize) -> &'a [T] {
-        if l == 0 { x } else { &self.activations[l - 1][..size] }
+    /// δ_{l+1}.
+    pub fn deltas(&self, l: usize) -> &'a [T] {
+        &self.pass.deltas[l][..self.rows * self.model.layers[l].outputs]
+    }
+
+    /// out ← (out +) the gradient in w of Σ ωᵢ ℓᵢ.
+    pub fn gradient(&self, add: bool, out: &mut [T])
+    where
+        T: Scalar,
+    {
+        for (l, layer) in self.model.layers.iter().enumerate() {
+            layer.gradient(self.simd, self.deltas(l), self.inputs(l), add, out);
+        }
     }
 }
 
@@ -131,11 +167,11 @@ pub(super) struct Sweep<T> {
     /// Y_l, then Rz_l, l = 1 to L.
     pub rz: Vec<Vec<T>>,
     /// Ra_1 to Ra_{L-1}.
-    ra: Vec<Vec<T>>,
+    pub ra: Vec<Vec<T>>,
     /// Rδ_1 to Rδ_L.
     pub rdelta: Vec<Vec<T>>,
     /// Z_2 to Z_L, then with Rδ_l W_l added.
-    back: Vec<Vec<T>>,
+    pub back: Vec<Vec<T>>,
 }
 
 /// Which terms the way back of a sweep has.
@@ -150,6 +186,12 @@ pub(super) enum Back {
 }
 
 impl<T: Scalar> Sweep<T> {
+    /// The memory in use.
+    pub fn bytes(&self) -> usize {
+        let Sweep { rz, ra, rdelta, back } = self;
+        heap_of_lists(&[rz, ra, rdelta, back])
+    }
+
     /// For up to `rows` examples.
     pub fn new(model: &Model, rows: usize) -> Sweep<T> {
         let outputs = || model.layers.iter().map(|layer| layer.outputs);
@@ -162,14 +204,12 @@ impl<T: Scalar> Sweep<T> {
         }
     }
 
-    /// Y and Z of the direction v.
-    pub fn images(&mut self, model: &Model, simd: Simd, rows: usize, v: &[T], x: &[T], pass: &Pass<T>, errors: bool) {
-        for (l, layer) in model.layers.iter().enumerate() {
-            let from = pass.inputs_of(l, x, rows * layer.inputs);
-            layer.forward(simd, v, from, &mut self.rz[l][..rows * layer.outputs]);
+    /// Y and, if `errors`, Z of the direction v.
+    pub fn images(&mut self, at: &At<'_, T>, v: &[T], errors: bool) {
+        for (l, layer) in at.model.layers.iter().enumerate() {
+            layer.forward(at.simd, v, at.inputs(l), &mut self.rz[l][..at.rows * layer.outputs]);
             if errors && l > 0 {
-                let delta = &pass.deltas[l][..rows * layer.outputs];
-                layer.backward(simd, v, delta, false, &mut self.back[l - 1][..rows * layer.inputs]);
+                layer.backward(at.simd, v, at.deltas(l), false, &mut self.back[l - 1][..at.rows * layer.inputs]);
             }
         }
     }
@@ -180,75 +220,61 @@ impl<T: Scalar> Sweep<T> {
     }
 
     /// Rz_1 for a direction dx in the inputs; no images elsewhere.
-    pub fn data_image(&mut self, model: &Model, simd: Simd, w: &[T], dx: &[T]) {
-        for rz in &mut self.rz {
+    pub fn data_image(&mut self, at: &At<'_, T>, dx: &[T]) {
+        for rz in &mut self.rz[1..] {
             rz.fill(T::ZERO);
         }
-        let layer = &model.layers[0];
-        let rows = dx.len() / layer.inputs;
-        let shape = [rows, layer.outputs, layer.inputs];
-        let rz = &mut self.rz[0][..rows * layer.outputs];
-        crate::cpu::gemm(simd, crate::cpu::Form::Abt, shape, dx, &w[layer.weights.clone()], false, rz);
+        let layer = &at.model.layers[0];
+        layer.apply(at.simd, at.w, dx, false, &mut self.rz[0][..at.rows * layer.outputs]);
     }
 
     /// From the images to Rz_L.
-    pub fn forward(&mut self, model: &Model, simd: Simd, rows: usize, w: &[T], pass: &Pass<T>) {
-        for (l, layer) in model.layers.iter().enumerate() {
-            let size = rows * layer.outputs;
+    pub fn forward(&mut self, at: &At<'_, T>) {
+        for (l, layer) in at.model.layers.iter().enumerate() {
+            let size = at.rows * layer.outputs;
             if l > 0 {
-                let shape = [rows, layer.outputs, layer.inputs];
-                let (ra, rz) = (&self.ra[l - 1][..rows * layer.inputs], &mut self.rz[l][..size]);
-                crate::cpu::gemm(simd, crate::cpu::Form::Abt, shape, ra, &w[layer.weights.clone()], true, rz);
+                let ra = &self.ra[l - 1][..at.rows * layer.inputs];
+                layer.apply(at.simd, at.w, ra, true, &mut self.rz[l][..size]);
             }
             if let Some(ra) = self.ra.get_mut(l) {
-                product(&self.rz[l][..size], &pass.slopes[l], &mut ra[..size]);
+                product(&self.rz[l][..size], &at.pass.slopes[l], &mut ra[..size]);
             }
         }
     }
 
     /// Rδ_L ← ω Q Rz_L.
-    pub fn turn(&mut self, loss: Loss, batch: Batch<'_, T>, pass: &Pass<T>) {
-        let size = batch.weights.len() * batch.outputs;
+    pub fn turn(&mut self, at: &At<'_, T>, batch: Batch<'_, T>) {
+        let size = at.rows * batch.outputs;
         let (Some(rz), Some(rdelta)) = (self.rz.last(), self.rdelta.last_mut()) else { return };
-        loss.curvature(batch, &pass.probabilities[..size], &rz[..size], &mut rdelta[..size]);
+        at.model.loss.curvature(batch, &at.pass.probabilities[..size], &rz[..size], &mut rdelta[..size]);
     }
 
     /// From Rδ_L to Rδ_1.
-    pub fn backward(&mut self, model: &Model, simd: Simd, rows: usize, w: &[T], pass: &Pass<T>, terms: Back) {
-        for (l, layer) in model.layers.iter().enumerate().skip(1).rev() {
-            let size = rows * layer.inputs;
+    pub fn backward(&mut self, at: &At<'_, T>, terms: Back) {
+        for (l, layer) in at.model.layers.iter().enumerate().skip(1).rev() {
+            let size = at.rows * layer.inputs;
             let (before, after) = self.rdelta.split_at_mut(l);
             let (rdelta, back) = (&mut before[l - 1][..size], &mut self.back[l - 1][..size]);
-            layer.backward(simd, w, &after[0][..rows * layer.outputs], terms == Back::Full, back);
-            product(back, &pass.slopes[l - 1], rdelta);
-            if terms == Back::GaussNewton || pass.curves.is_empty() {
+            layer.backward(at.simd, at.w, &after[0][..at.rows * layer.outputs], terms == Back::Full, back);
+            product(back, &at.pass.slopes[l - 1], rdelta);
+            if terms == Back::GaussNewton || at.pass.curves.is_empty() {
                 continue;
             }
-            let terms = pass.errors[l - 1].iter().zip(&pass.curves[l - 1]).zip(&self.rz[l - 1]);
+            let terms = at.pass.errors[l - 1].iter().zip(&at.pass.curves[l - 1]).zip(&self.rz[l - 1]);
             for (rdelta, ((e, curve), rz)) in rdelta.iter_mut().zip(terms) {
                 *rdelta += *e * *curve * *rz;
             }
         }
     }
 
-    /// out ← [Rδ_lᵀ a_{l-1} + δ_lᵀ Ra_{l-1}, Rδ_lᵀ 1], with Ra_0 = dx if given; without the second terms for Gauss-Newton.
-    pub fn output(
-        &self,
-        model: &Model,
-        simd: Simd,
-        rows: usize,
-        [x, dx]: [&[T]; 2],
-        pass: &Pass<T>,
-        terms: Back,
-        out: &mut [T],
-    ) {
-        for (l, layer) in model.layers.iter().enumerate() {
-            let from = pass.inputs_of(l, x, rows * layer.inputs);
-            layer.gradient(simd, &self.rdelta[l][..rows * layer.outputs], from, false, out);
-            let ra = if l == 0 { dx } else { &self.ra[l - 1][..rows * layer.inputs] };
-            if terms != Back::GaussNewton && !ra.is_empty() {
-                layer.outer_product(simd, &pass.deltas[l][..rows * layer.outputs], ra, true, out);
-            }
+    /// out ← [Rδ_lᵀ a_{l-1} + δ_lᵀ Ra_{l-1}, Rδ_lᵀ 1], with Ra_0 = dx unless that is empty; without the second terms for
+    /// Gauss-Newton.
+    pub fn output(&self, at: &At<'_, T>, dx: &[T], terms: Back, out: &mut [T]) {
+        for (l, layer) in at.model.layers.iter().enumerate() {
+            let rdelta = &self.rdelta[l][..at.rows * layer.outputs];
+            let ra = if l == 0 { dx } else { &self.ra[l - 1][..at.rows * layer.inputs] };
+            let ra = if terms == Back::GaussNewton { &[] } else { ra };
+            layer.output(at.simd, [rdelta, at.inputs(l)], [at.deltas(l), ra], out);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The problem: model, outer parameters and data put together.
 
+use super::factored::Factored;
 use super::loss::{Batch, Loss};
 use super::model::Model;
-use super::outer::{Change, Data, Outer, OuterParameters, check_l2};
-use super::passes::{Back, Pass, Sweep};
+use super::outer::{Change, Data, Groups, Outer, OuterParameters, check_l2};
+use super::passes::{At, Back, Pass, Sweep};
 use crate::cpu::{self, Simd};
 use crate::error::{check_finite, check_len, invalid};
-use crate::problem::{Examples, Problem, Reduction};
-use crate::solve::Flat;
+use crate::problem::{self, Examples, Problem, Reduction};
+use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space, Step, heap};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
@@ -63,6 +64,19 @@ pub struct Workspace<T> {
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Vec<T>,
+    series: Option<Series<T>>,
+}
+
+/// Scratch of a Neumann series on factored vectors.
+#[derive(Debug)]
+struct Series<T> {
+    space: Factored<T>,
+    /// c of each layer.
+    penalties: Vec<f64>,
+    b: Vec<f64>,
+    q: Vec<f64>,
+    product: Vec<T>,
+    scratch: solve::Workspace<T, Vec<f64>>,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -121,6 +135,11 @@ impl<T: Scalar> Mlp<T> {
         &self.model
     }
 
+    /// The inner examples, as given.
+    pub fn inner_examples(&self) -> &Examples<T> {
+        &self.inner
+    }
+
     /// The outer examples.
     pub fn outer_examples(&self) -> &Examples<T> {
         &self.outer
@@ -151,6 +170,11 @@ impl<T: Scalar> Mlp<T> {
     fn batch<'a>(&'a self, data: &'a Data<T>) -> Batch<'a, T> {
         let targets = if self.kind.sets_targets() { &data.t } else { &self.inner.targets };
         Batch { outputs: self.model.outputs(), targets, weights: &data.weights }
+    }
+
+    fn at<'a>(&'a self, w: &'a [T], point: &'a Point<T>) -> At<'a, T> {
+        let x = self.inputs(&point.data);
+        At { model: &self.model, simd: self.simd(), rows: self.rows, w, x, pass: &point.pass }
     }
 
     /// The pass at (u, w); returns f without the penalties.
@@ -188,38 +212,80 @@ impl<T: Scalar> Mlp<T> {
         }
     }
 
-    /// The sweep of the direction v in w at the linearization, as far as `terms` says.
-    fn sweep(&self, workspace: &mut Workspace<T>, v: &[T], terms: Back) {
+    /// out ← the product with v, in w, at the linearization, with the terms given.
+    fn product(&self, workspace: &mut Workspace<T>, v: &[T], terms: Back, out: &mut [T]) {
         let Workspace { frozen, w, sweep, .. } = workspace;
-        let (model, simd, n, pass) = (&self.model, self.simd(), self.rows, &frozen.pass);
-        sweep.images(model, simd, n, v, self.inputs(&frozen.data), pass, terms == Back::Full);
-        sweep.forward(model, simd, n, w, pass);
-        sweep.turn(model.loss, self.batch(&frozen.data), pass);
-        sweep.backward(model, simd, n, w, pass, terms);
+        let at = self.at(w, frozen);
+        sweep.images(&at, v, terms == Back::Full);
+        sweep.forward(&at);
+        sweep.turn(&at, self.batch(&frozen.data));
+        sweep.backward(&at, terms);
+        sweep.output(&at, &[], terms, out);
+        self.add_penalty_curvature(&frozen.data, v, out);
     }
 
-    /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite, for
-    /// both losses, where H need not be.
+    /// Scratch of the factored series, where some layer gains by it and penalties allow it.
+    fn series(&self) -> Option<Series<T>> {
+        if self.kind.groups() == Groups::PerParameter {
+            return None;
+        }
+        let space = Factored::plan(&self.model, self.simd(), self.rows)?;
+        let [b, q] = [(); 2].map(|()| space.zeros());
+        let product = vec![T::ZERO; self.model.parameters()];
+        let penalties = vec![0.0; self.model.layers.len()];
+        let mut scratch = solve::Workspace::new();
+        scratch.reserve_for(&space, &Inverse::neumann(2, 1.0).into(), |_| Ok(())).ok()?;
+        Some(Series { space, penalties, b, q, product, scratch })
+    }
+
+    /// q ← the Neumann series, term by term on factored vectors.
+    fn solve_factored(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &Vec<T>,
+        q: &mut Vec<T>,
+        series: &mut Series<T>,
+    ) -> Result<Report> {
+        let Workspace { frozen, w, sweep, .. } = workspace;
+        let (at, batch) = (self.at(w, frozen), self.batch(&frozen.data));
+        let proximal = self.kind.proximal_weight();
+        for (l, penalty) in series.penalties.iter_mut().enumerate() {
+            let c = &frozen.data.penalties;
+            *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
+        }
+        series.space.set(&at, b);
+        series.b.copy_from_slice(series.space.base());
+        let mut product = FactoredProduct { space: &mut series.space, at, batch, sweep, penalties: &series.penalties };
+        // The residual comes from a product of the plain kind.
+        let unverified = Solve { verify: false, ..*solve };
+        let mut report = solve::solve(&mut product, &unverified, &series.b, &mut series.q, &mut series.scratch)?;
+        series.space.form(&at, b, &series.q, q);
+        if solve.verify {
+            self.hvp(workspace, q, &mut series.product)?;
+            self.inner_space.axpy(-T::ONE, b, &mut series.product);
+            let residual = cpu::norm(self.simd(), &series.product);
+            report.residual = Some(if report.rhs_norm == 0.0 { 0.0 } else { residual / report.rhs_norm });
+        }
+        Ok(report)
+    }
+
+    /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite
+    /// where no target is negative; H need not be.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &[T], out: &mut [T]) {
-        self.sweep(workspace, v, Back::GaussNewton);
-        let Workspace { frozen, sweep, .. } = workspace;
-        let x = [self.inputs(&frozen.data), &[]];
-        sweep.output(&self.model, self.simd(), self.rows, x, &frozen.pass, Back::GaussNewton, out);
-        self.add_penalty_curvature(&frozen.data, v, out);
+        self.product(workspace, v, Back::GaussNewton, out);
     }
 
     /// The number of hidden pre-activations of the inner examples at (u, w) with |z| ≤ distance: how many units could switch
     /// under a small step, so that a derivative through ReLUs says little there.
     pub fn near_kink(&self, workspace: &mut Workspace<T>, u: &[T], w: &[T], distance: f64) -> Result<usize> {
-        let Point { data, pass } = &mut workspace.scratch;
-        self.parts().set(u, data)?;
-        pass.run(&self.model, self.simd(), w, self.inputs(data), self.batch(data));
+        self.pass(u, w, &mut workspace.scratch)?;
+        let at = self.at(w, &workspace.scratch);
         let mut near = 0;
-        let x = self.inputs(data);
         let mut z = Vec::new();
         for (l, layer) in self.model.layers.iter().enumerate().take(self.model.layers.len() - 1) {
             z.resize(self.rows * layer.outputs, T::ZERO);
-            layer.forward(self.simd(), w, pass.inputs_of(l, x, self.rows * layer.inputs), &mut z);
+            layer.forward(self.simd(), w, at.inputs(l), &mut z);
             near += z.iter().filter(|z| z.to_f64().abs() <= distance).count();
         }
         Ok(near)
@@ -249,6 +315,28 @@ impl<T: Scalar> Mlp<T> {
             *change = T::from_f64(weight * (u.to_f64() - w.to_f64()));
         }
         self.parts().pull_back(u, data, change, out);
+        Ok(())
+    }
+}
+
+/// H on factored vectors, at a linearization.
+struct FactoredProduct<'a, T: Scalar> {
+    space: &'a mut Factored<T>,
+    at: At<'a, T>,
+    batch: Batch<'a, T>,
+    sweep: &'a mut Sweep<T>,
+    penalties: &'a [f64],
+}
+
+impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
+    type Space = Factored<T>;
+
+    fn space(&self) -> &Factored<T> {
+        self.space
+    }
+
+    fn apply(&mut self, v: &Vec<f64>, out: &mut Vec<f64>) -> Result<()> {
+        self.space.apply(&self.at, self.batch, self.sweep, self.penalties, v, out);
         Ok(())
     }
 }
@@ -295,13 +383,25 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             change: parts.change(),
             outer_pass: Pass::new(model, CHUNK.min(outer_rows), false),
             outer_weights: vec![T::from_f64(1.0 / outer_rows as f64); CHUNK.min(outer_rows)],
+            series: self.series(),
         }
+    }
+
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { scratch, frozen, u, w, sweep, change, outer_pass, outer_weights, series } = workspace;
+        let point = |point: &Point<T>| point.data.bytes() + point.pass.bytes();
+        let series = series.as_ref().map_or(0, |series| {
+            let Series { space, penalties, b, q, product, scratch } = series;
+            Factored::bytes(space) + problem::heap_of(&[penalties, b, q]) + heap(product) + scratch.bytes(space)
+        });
+        let lists = problem::heap_of(&[u, w, outer_weights]);
+        point(scratch) + point(frozen) + lists + sweep.bytes() + change.bytes() + outer_pass.bytes() + series
     }
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
         let point = &mut workspace.scratch;
         let value = self.pass(u, w, point)?;
-        point.pass.gradient(&self.model, self.simd(), self.rows, self.inputs(&point.data), false, gradient);
+        self.at(w, point).gradient(false, gradient);
         Ok(value + self.add_penalties(u, w, &point.data, gradient))
     }
 
@@ -322,7 +422,8 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             let rows = targets.len() / c;
             let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
             value += outer_pass.run(&self.model, self.simd(), w, x, batch);
-            outer_pass.gradient(&self.model, self.simd(), rows, x, i > 0, gradient_w);
+            let at = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
+            at.gradient(i > 0, gradient_w);
         }
         Ok(value)
     }
@@ -334,34 +435,56 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     }
 
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        self.sweep(workspace, v, Back::Full);
-        let Workspace { frozen, sweep, .. } = workspace;
-        let x = [self.inputs(&frozen.data), &[]];
-        sweep.output(&self.model, self.simd(), self.rows, x, &frozen.pass, Back::Full, out);
-        self.add_penalty_curvature(&frozen.data, v, out);
+        self.product(workspace, v, Back::Full, out);
         Ok(())
     }
 
+    /// As [`Problem::solve`], but a Neumann series of two products or more runs on factored vectors where that is cheaper:
+    /// by the sizes alone, and equal to the plain series to rounding.
+    fn solve(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &Vec<T>,
+        q: &mut Vec<T>,
+        scratch: &mut problem::SolveWorkspace<T, Self>,
+    ) -> Result<Report> {
+        let long = matches!(solve.inverse, Inverse::Neumann { terms: 2.., step: Step::Fixed(_), .. })
+            && !solve.start_from_last;
+        match workspace.series.take() {
+            Some(mut series) if long => {
+                let report = self.solve_factored(workspace, solve, b, q, &mut series);
+                workspace.series = Some(series);
+                report
+            }
+            series => {
+                workspace.series = series;
+                solve::solve(&mut problem::Hessian::new(self, workspace), solve, b, q, scratch)
+            }
+        }
+    }
+
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { frozen: Point { data, pass }, u, w, sweep, change, .. } = workspace;
-        let (model, simd, n) = (&self.model, self.simd(), self.rows);
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (model, simd, at) = (&self.model, self.simd(), self.at(w, frozen));
         if self.kind.sets_data() {
             // Without inputs among the outer parameters, the way forward is enough.
-            let (x, batch, first) = (self.inputs(data), self.batch(data), &model.layers[0]);
-            sweep.images(model, simd, n, v, x, pass, self.kind.sets_inputs());
-            sweep.forward(model, simd, n, w, pass);
+            let batch = self.batch(&frozen.data);
+            sweep.images(&at, v, self.kind.sets_inputs());
+            sweep.forward(&at);
             if self.kind.sets_inputs() {
-                sweep.turn(model.loss, batch, pass);
-                sweep.backward(model, simd, n, w, pass, Back::Full);
-                first.backward(simd, v, &pass.deltas[0], false, &mut change.x);
+                sweep.turn(&at, batch);
+                sweep.backward(&at, Back::Full);
+                let first = &model.layers[0];
+                first.backward(simd, v, &at.pass.deltas[0], false, &mut change.x);
                 first.backward(simd, w, &sweep.rdelta[0], true, &mut change.x);
             }
             let Some(rz) = sweep.rz.last() else { return Ok(()) };
             if self.kind.sets_targets() {
-                model.loss.target_vjp(batch, &pass.probabilities, rz, &mut change.t);
+                model.loss.target_vjp(batch, &at.pass.probabilities, rz, &mut change.t);
             }
             if self.kind.sets_weights() {
-                scores(pass, rz, model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
+                scores(at.pass, rz, model.outputs(), |i, score| change.log_weights[i] = T::from_f64(score));
             }
         }
         if !change.penalties.is_empty() {
@@ -370,39 +493,39 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         }
         let weight = self.kind.proximal_weight();
         change.centre.iter_mut().zip(v).for_each(|(change, v)| *change = T::from_f64(-weight * v.to_f64()));
-        self.parts().pull_back(u, data, change, out);
+        self.parts().pull_back(u, &frozen.data, change, out);
         Ok(())
     }
 
     fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { frozen: Point { data, pass }, u, w, sweep, change, .. } = workspace;
-        let (model, simd, n, c) = (&self.model, self.simd(), self.rows, self.model.outputs());
-        self.parts().push_forward(u, data, du, change);
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (model, at) = (&self.model, self.at(w, frozen));
+        self.parts().push_forward(u, &frozen.data, du, change);
         if !self.kind.sets_data() {
             out.fill(T::ZERO);
-            self.kind.groups().add_scaled(model, simd, &change.penalties, w, out);
+            self.kind.groups().add_scaled(model, self.simd(), &change.penalties, w, out);
             let weight = self.kind.proximal_weight();
             out.iter_mut().zip(&change.centre).for_each(|(out, du)| *out = T::from_f64(-weight * du.to_f64()));
             return Ok(());
         }
-        let (x, batch) = (self.inputs(data), self.batch(data));
+        let batch = self.batch(&frozen.data);
         if self.kind.sets_inputs() {
-            sweep.data_image(model, simd, w, &change.x);
-            sweep.forward(model, simd, n, w, pass);
-            sweep.turn(model.loss, batch, pass);
+            sweep.data_image(&at, &change.x);
+            sweep.forward(&at);
+            sweep.turn(&at, batch);
         } else {
             sweep.clear();
         }
-        let (Some(rdelta), Some(delta)) = (sweep.rdelta.last_mut(), pass.deltas.last()) else { return Ok(()) };
+        let (Some(rdelta), Some(delta)) = (sweep.rdelta.last_mut(), at.pass.deltas.last()) else { return Ok(()) };
         if self.kind.sets_targets() {
-            model.loss.target_jvp(batch, &pass.probabilities, &change.t, rdelta);
+            model.loss.target_jvp(batch, &at.pass.probabilities, &change.t, rdelta);
         }
-        let rows = rdelta.chunks_exact_mut(c).zip(delta.chunks_exact(c));
+        let rows = rdelta.chunks_exact_mut(model.outputs()).zip(delta.chunks_exact(model.outputs()));
         for ((rdelta, delta), change) in rows.zip(&change.log_weights) {
             rdelta.iter_mut().zip(delta).for_each(|(rdelta, delta)| *rdelta += *change * *delta);
         }
-        sweep.backward(model, simd, n, w, pass, Back::Data);
-        sweep.output(model, simd, n, [x, &change.x], pass, Back::Data, out);
+        sweep.backward(&at, Back::Data);
+        sweep.output(&at, &change.x, Back::Data, out);
         Ok(())
     }
 }

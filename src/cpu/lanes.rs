@@ -1,0 +1,332 @@
+//! A vector register as a type, for kernels whose speed hangs on what stays in registers.
+//!
+//! One body, generic in the register, is compiled for each set of instructions by [`lanes_kernel!`]. Kernels that the compiler
+//! turns into good vector code by itself are written with plain loops instead, see [`kernel!`](super::simd::kernel).
+
+use crate::Scalar;
+
+/// A register of `COUNT` scalars.
+///
+/// # Safety
+///
+/// All methods need the instructions of the register's set; pointers must be good for `COUNT` scalars, or `count` of them.
+pub(super) trait Lanes<T: Scalar>: Copy {
+    const COUNT: usize;
+    unsafe fn splat(value: T) -> Self;
+    unsafe fn load(from: *const T) -> Self;
+    /// The first `count` (below `COUNT`) from memory, the others 0.
+    unsafe fn load_first(from: *const T, count: usize) -> Self;
+    unsafe fn store(self, to: *mut T);
+    unsafe fn store_first(self, to: *mut T, count: usize);
+    /// self · a + b.
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self;
+    /// The sum of all lanes, in an order of its own.
+    unsafe fn sum(self) -> T;
+}
+
+/// The register of machines that are not known better: as many scalars as compilers like to see side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Portable<T>([T; 8]);
+
+impl<T: Scalar> Lanes<T> for Portable<T> {
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    unsafe fn splat(value: T) -> Self {
+        Portable([value; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const T) -> Self {
+        // SAFETY: the caller vouches for the pointer, here and below.
+        Portable(unsafe { from.cast::<[T; 8]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const T, count: usize) -> Self {
+        let mut lanes = [T::ZERO; 8];
+        for (i, lane) in lanes.iter_mut().enumerate().take(count) {
+            // SAFETY: as above.
+            *lane = unsafe { *from.add(i) };
+        }
+        Portable(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T) {
+        // SAFETY: as above.
+        unsafe { to.cast::<[T; 8]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut T, count: usize) {
+        for (i, lane) in self.0.iter().enumerate().take(count) {
+            // SAFETY: as above.
+            unsafe { *to.add(i) = *lane };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+        Portable(std::array::from_fn(|i| self.0[i] * a.0[i] + b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> T {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Half, Wide};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Lanes;
+    use crate::Scalar;
+    use std::arch::x86_64::*;
+    use std::marker::PhantomData;
+
+    /// 512 bits: 16 `f32` or 8 `f64`. The size of T, which is a constant, says which.
+    #[derive(Clone, Copy)]
+    pub struct Wide<T>(__m512, PhantomData<T>);
+
+    /// 256 bits: 8 `f32` or 4 `f64`.
+    #[derive(Clone, Copy)]
+    pub struct Half<T>(__m256, PhantomData<T>);
+
+    const fn single<T>() -> bool {
+        size_of::<T>() == 4
+    }
+
+    // In each method below: SAFETY: the caller vouches for instructions and pointers; T is `f32` or `f64` by its size.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl<T: Scalar> Wide<T> {
+        #[inline(always)]
+        fn d(self) -> __m512d {
+            unsafe { _mm512_castps_pd(self.0) }
+        }
+
+        #[inline(always)]
+        fn of(x: __m512) -> Self {
+            Wide(x, PhantomData)
+        }
+
+        #[inline(always)]
+        fn of_d(x: __m512d) -> Self {
+            Wide(unsafe { _mm512_castpd_ps(x) }, PhantomData)
+        }
+    }
+
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl<T: Scalar> Lanes<T> for Wide<T> {
+        const COUNT: usize = 64 / size_of::<T>();
+
+        #[inline(always)]
+        unsafe fn splat(value: T) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm512_set1_ps(value.to_f64() as f32))
+                } else {
+                    Self::of_d(_mm512_set1_pd(value.to_f64()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const T) -> Self {
+            unsafe { Self::of(_mm512_loadu_ps(from.cast())) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_first(from: *const T, count: usize) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm512_maskz_loadu_ps((1_u32 << count).wrapping_sub(1) as u16, from.cast()))
+                } else {
+                    Self::of_d(_mm512_maskz_loadu_pd((1_u32 << count).wrapping_sub(1) as u8, from.cast()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut T) {
+            unsafe { _mm512_storeu_ps(to.cast(), self.0) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut T, count: usize) {
+            unsafe {
+                if single::<T>() {
+                    _mm512_mask_storeu_ps(to.cast(), (1_u32 << count).wrapping_sub(1) as u16, self.0);
+                } else {
+                    _mm512_mask_storeu_pd(to.cast(), (1_u32 << count).wrapping_sub(1) as u8, self.d());
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm512_fmadd_ps(self.0, a.0, b.0))
+                } else {
+                    Self::of_d(_mm512_fmadd_pd(self.d(), a.d(), b.d()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn sum(self) -> T {
+            unsafe {
+                if single::<T>() {
+                    T::from_f64(f64::from(_mm512_reduce_add_ps(self.0)))
+                } else {
+                    T::from_f64(_mm512_reduce_add_pd(self.d()))
+                }
+            }
+        }
+    }
+
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl<T: Scalar> Half<T> {
+        #[inline(always)]
+        fn d(self) -> __m256d {
+            unsafe { _mm256_castps_pd(self.0) }
+        }
+
+        #[inline(always)]
+        fn of(x: __m256) -> Self {
+            Half(x, PhantomData)
+        }
+
+        #[inline(always)]
+        fn of_d(x: __m256d) -> Self {
+            Half(unsafe { _mm256_castpd_ps(x) }, PhantomData)
+        }
+
+        /// All bits set in the first `count` lanes.
+        #[inline(always)]
+        unsafe fn mask(count: usize) -> __m256i {
+            unsafe {
+                if single::<T>() {
+                    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                    _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
+                } else {
+                    let lanes = _mm256_setr_epi64x(0, 1, 2, 3);
+                    _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), lanes)
+                }
+            }
+        }
+    }
+
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl<T: Scalar> Lanes<T> for Half<T> {
+        const COUNT: usize = 32 / size_of::<T>();
+
+        #[inline(always)]
+        unsafe fn splat(value: T) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm256_set1_ps(value.to_f64() as f32))
+                } else {
+                    Self::of_d(_mm256_set1_pd(value.to_f64()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const T) -> Self {
+            unsafe { Self::of(_mm256_loadu_ps(from.cast())) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_first(from: *const T, count: usize) -> Self {
+            unsafe {
+                let mask = Self::mask(count);
+                if single::<T>() {
+                    Self::of(_mm256_maskload_ps(from.cast(), mask))
+                } else {
+                    Self::of_d(_mm256_maskload_pd(from.cast(), mask))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut T) {
+            unsafe { _mm256_storeu_ps(to.cast(), self.0) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut T, count: usize) {
+            unsafe {
+                let mask = Self::mask(count);
+                if single::<T>() {
+                    _mm256_maskstore_ps(to.cast(), mask, self.0);
+                } else {
+                    _mm256_maskstore_pd(to.cast(), mask, self.d());
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm256_fmadd_ps(self.0, a.0, b.0))
+                } else {
+                    Self::of_d(_mm256_fmadd_pd(self.d(), a.d(), b.d()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn sum(self) -> T {
+            unsafe {
+                if single::<T>() {
+                    let half = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps(self.0, 1));
+                    let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+                    let last = _mm_add_ss(quarter, _mm_shuffle_ps(quarter, quarter, 1));
+                    T::from_f64(f64::from(_mm_cvtss_f32(last)))
+                } else {
+                    let half = _mm_add_pd(_mm256_castpd256_pd128(self.d()), _mm256_extractf128_pd(self.d(), 1));
+                    T::from_f64(_mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half))))
+                }
+            }
+        }
+    }
+}
+
+/// Declares a kernel whose body is generic in the register: `unsafe fn body<T: Scalar, V: Lanes<T>>(…)`.
+macro_rules! lanes_kernel {
+    ($(#[$meta:meta])* $name:ident<$T:ident>($($arg:ident: $type:ty),*) $(-> $ret:ty)?, $body:ident) => {
+        $(#[$meta])*
+        pub(super) fn $name<$T: $crate::Scalar>(simd: $crate::cpu::Simd, $($arg: $type),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+                fn avx512<$T: $crate::Scalar>($($arg: $type),*) $(-> $ret)? {
+                    // SAFETY: the instructions are enabled here.
+                    unsafe { $body::<$T, $crate::cpu::lanes::Wide<$T>>($($arg),*) }
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$T: $crate::Scalar>($($arg: $type),*) $(-> $ret)? {
+                    // SAFETY: the instructions are enabled here.
+                    unsafe { $body::<$T, $crate::cpu::lanes::Half<$T>>($($arg),*) }
+                }
+                match simd.0 {
+                    // SAFETY: a value of `Simd` exists only where its instructions do.
+                    $crate::cpu::simd::Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::cpu::simd::Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::cpu::simd::Level::Portable => {}
+                }
+            }
+            let _ = simd;
+            // SAFETY: needs no instructions beyond the baseline.
+            unsafe { $body::<$T, $crate::cpu::lanes::Portable<$T>>($($arg),*) }
+        }
+    };
+}
+pub(super) use lanes_kernel;

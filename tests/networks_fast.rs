@@ -1,0 +1,134 @@
+//! The short ways of networks against the plain ones: factored series, and whatever else is chosen by sizes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use blo::problem::mlp::{Activation, Groups, Init, Loss, Mlp, Model, OuterParameters};
+use blo::problem::{Examples, Hessian, Problem, Reduction};
+use blo::solve::{self, Ending, OnGrowth, Solve, Step};
+use blo::{Inverse, Scalar};
+use common::{Rng, cast, distance, norm};
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Tanh,
+    Activation::Softplus,
+    Activation::Gelu,
+    Activation::Silu,
+];
+
+/// A problem with u and w.
+struct Sample<T> {
+    problem: Mlp<T>,
+    u: Vec<T>,
+    w: Vec<T>,
+}
+
+fn sample<T: Scalar>(
+    widths: &[usize],
+    rows: usize,
+    [activation, loss]: [usize; 2],
+    kind: OuterParameters,
+    l2: f64,
+    seed: u64,
+) -> Sample<T> {
+    let mut rng = Rng(seed);
+    let (d, c) = (widths[0], widths[widths.len() - 1]);
+    let loss = [Loss::CrossEntropy, Loss::SquaredError][loss];
+    let model = Model::new(widths, ACTIVATIONS[activation], loss).unwrap();
+    let w: Vec<f64> = model.initial::<f64>(Init::LeCun, seed).iter().map(|w| w + 0.05 * rng.normal()).collect();
+    let targets: Vec<f64> = (0..rows * c).map(|_| 2.0 * rng.uniform() / c as f64).collect();
+    let inner = Examples { design: cast(&rng.normals(rows * d)), features: d, targets: cast(&targets) };
+    let outer = Examples {
+        design: cast(&rng.normals(3 * d)),
+        features: d,
+        targets: cast(&rng.normals(3 * c).iter().map(|t| t.abs()).collect::<Vec<f64>>()),
+    };
+    let problem = Mlp::new(model, kind, inner, outer, Reduction::Mean, l2).unwrap();
+    let u = rng.normals(blo::solve::Space::<T>::len(problem.outer_space()));
+    Sample { u: cast(&u), w: cast(&w), problem }
+}
+
+/// The series of `problem.solve` against the one of plain products.
+fn compare<T: Scalar>(sample: &Sample<T>, terms: usize, alpha: f64, tolerance: f64, what: &str) {
+    let Sample { problem, u, w } = sample;
+    let mut ws = problem.workspace();
+    problem.linearize(&mut ws, u, w).unwrap();
+    let b: Vec<T> = cast(&Rng(7).normals(w.len()));
+    let inverse = Inverse::Neumann { terms, step: Step::Fixed(alpha), on_growth: OnGrowth::Continue };
+    let solve = Solve::from(inverse);
+    let [mut fast, mut plain] = [(); 2].map(|()| vec![T::from_f64(f64::NAN); w.len()]);
+    let mut scratch = solve::Workspace::new();
+    let found = problem.solve(&mut ws, &solve, &b, &mut fast, &mut scratch).unwrap();
+    let mut hessian = Hessian::new(problem, &mut ws);
+    let expected = solve::solve(&mut hessian, &solve, &b, &mut plain, &mut scratch).unwrap();
+    let error = distance(&fast, &plain) / norm(&plain);
+    assert!(error <= tolerance, "{what}: {error:e}");
+    assert_eq!((found.ending, found.products), (expected.ending, expected.products), "{what}");
+    let (x, y) = (found.residual.unwrap(), expected.residual.unwrap());
+    assert!((x - y).abs() <= 10.0 * tolerance * (1.0 + y), "{what}: residuals {x} and {y}");
+    assert!((found.rhs_norm - expected.rhs_norm).abs() <= 1e3 * T::EPSILON * expected.rhs_norm, "{what}");
+}
+
+#[test]
+fn factored_series_equal_plain_ones() {
+    let kinds = [
+        (OuterParameters::Inputs, 0.0),
+        (OuterParameters::ExampleWeightLogits, 0.3),
+        (OuterParameters::LogL2(Groups::PerLayer), 0.1),
+        (OuterParameters::LogL2(Groups::Scalar), 0.0),
+        (OuterParameters::ProximalCentre { weight: 0.5 }, 0.0),
+        (OuterParameters::LogL2(Groups::PerParameter), 0.0),
+    ];
+    let mut rng = Rng(3);
+    let mut pick = |count: usize| (rng.uniform() * count as f64) as usize;
+    // All factored; none; mixed: a wide first layer with narrow ones behind it, and the other way round; one layer.
+    for widths in
+        [&[2, 30, 30, 3][..], &[2, 3, 2], &[40, 9, 8, 3], &[3, 60, 50, 4], &[30, 5], &[1, 1], &[65, 64, 1, 17]]
+    {
+        for rows in [1, 2, 3, 7, 20, 50] {
+            for (kind, l2) in kinds {
+                let of = [pick(6), pick(2)];
+                let what = format!("{widths:?} n = {rows}, {:?}, {kind:?}", ACTIVATIONS[of[0]]);
+                for terms in [2, 3, 40] {
+                    // 0.05 contracts on the convex part; what negative curvature amplifies, both ways amplify alike.
+                    compare(&sample::<f64>(widths, rows, of, kind, l2, 5), terms, 0.05, 1e-11, &what);
+                    compare(&sample::<f32>(widths, rows, of, kind, l2, 5), terms, 0.05, 5e-5, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn growth_and_what_is_not_finite_are_seen_in_factored_series() {
+    let Sample { problem, u, w } = sample::<f64>(&[2, 30, 30, 3], 2, [1, 0], OuterParameters::Inputs, 0.0, 1);
+    let mut ws = problem.workspace();
+    problem.linearize(&mut ws, &u, &w).unwrap();
+    let mut scratch = solve::Workspace::new();
+    let (mut b, mut q) = (Rng(1).normals(w.len()), vec![0.0; w.len()]);
+    let report = problem.solve(&mut ws, &Inverse::neumann(1000, 50.0).into(), &b, &mut q, &mut scratch).unwrap();
+    assert_eq!(report.ending, Ending::NonContractive);
+    assert!(report.products < 30 && report.growth.unwrap() > 1.0 && q.iter().all(|x| x.is_finite()), "{report:?}");
+    // A right-hand side in the range of a semidefinite H: all of it contracts, far below what the norm of a sum of cancelling
+    // terms resolves. No false alarm there.
+    let tame = sample::<f32>(&[30, 5], 4, [0, 1], OuterParameters::Inputs, 0.0, 1);
+    let mut at = tame.problem.workspace();
+    tame.problem.linearize(&mut at, &tame.u, &tame.w).unwrap();
+    let (x, mut b32) = (cast::<f32>(&Rng(2).normals(155)), vec![0.0_f32; 155]);
+    tame.problem.hvp(&mut at, &x, &mut b32).unwrap();
+    let mut q32 = vec![0.0_f32; 155];
+    let solve = Inverse::neumann(3000, 0.05).into();
+    let report = tame.problem.solve(&mut at, &solve, &b32, &mut q32, &mut solve::Workspace::new()).unwrap();
+    assert_eq!((report.ending, report.growth), (Ending::Completed, None));
+    // The plain series has 2e-5 here: its terms' rounding is in the null space, and never contracts.
+    assert!(report.residual.unwrap() < 3e-7, "{report:?}");
+    b[3] = f64::NAN;
+    problem.solve(&mut ws, &Inverse::neumann(5, 0.1).into(), &b, &mut q, &mut scratch).unwrap_err();
+    b[3] = f64::INFINITY;
+    problem.solve(&mut ws, &Inverse::neumann(5, 0.1).into(), &b, &mut q, &mut scratch).unwrap_err();
+    let report =
+        problem.solve(&mut ws, &Inverse::neumann(5, 0.1).into(), &vec![0.0; w.len()], &mut q, &mut scratch).unwrap();
+    assert!(q.iter().all(|x| *x == 0.0) && report.residual == Some(0.0));
+}
