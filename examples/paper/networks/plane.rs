@@ -36,38 +36,38 @@ impl Plane {
         runs.into_iter().flat_map(|(class, length)| [class as f64, length as f64]).collect()
     }
 
-    /// The runs as filled areas.
-    pub fn regions(self, runs: &[f64], color: impl Fn(usize) -> Color) -> Vec<Layer> {
-        let (mut regions, mut row, mut column) = (Vec::new(), 0, 0);
-        // A row above may have the same border to the left: rows that are equal are one area.
-        let mut above: Vec<(usize, usize, usize)> = Vec::new();
-        let mut begun = 0;
-        let mut this: Vec<(usize, usize, usize)> = Vec::new();
-        let mut emit = |runs: &[(usize, usize, usize)], from: usize, to: usize| {
-            for &(class, left, right) in runs {
-                // Each area reaches under those drawn after it, so that nothing shines through between them.
-                let under = |end: usize| if end < self.cells { end as f64 + 0.5 } else { end as f64 };
-                let x = [left as f64, under(right)].map(|x| -self.half + x * self.size());
-                let y = [from as f64, under(to)].map(|y| self.half - y * self.size());
-                let corners = vec![(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])];
-                regions.push(Layer::Region { corners, color: color(class) });
-            }
-        };
+    /// (class, first cell, the one after the last) of the runs of each row.
+    fn rows(self, runs: &[f64]) -> Vec<Vec<(usize, usize, usize)>> {
+        let (mut rows, mut row, mut column) = (Vec::new(), Vec::new(), 0);
         for run in runs.chunks_exact(2) {
             let (class, length) = (run[0] as usize, run[1] as usize);
-            this.push((class, column, column + length));
+            row.push((class, column, column + length));
             column += length;
             if column >= self.cells {
-                if this != above {
-                    emit(&above, begun, row);
-                    begun = row;
-                    above = std::mem::take(&mut this);
-                }
-                this.clear();
-                (row, column) = (row + 1, 0);
+                rows.push(std::mem::take(&mut row));
+                column = 0;
             }
         }
-        emit(&above, begun, row);
+        rows
+    }
+
+    /// The runs as filled areas; rows that are equal to the one above are put together with it.
+    pub fn regions(self, runs: &[f64], color: impl Fn(usize) -> Color) -> Vec<Layer> {
+        // Each area reaches under those drawn after it, so that nothing shines through between them.
+        let under = |end: usize| if end < self.cells { end as f64 + 0.5 } else { end as f64 };
+        let (rows, mut regions, mut first) = (self.rows(runs), Vec::new(), 0);
+        for end in 1..=rows.len() {
+            if rows.get(end) == Some(&rows[first]) {
+                continue;
+            }
+            for &(class, left, right) in &rows[first] {
+                let [left, right] = [left as f64, under(right)].map(|x| -self.half + x * self.size());
+                let [top, bottom] = [first as f64, under(end)].map(|y| self.half - y * self.size());
+                let corners = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
+                regions.push(Layer::Region { corners, color: color(class) });
+            }
+            first = end;
+        }
         regions
     }
 

@@ -252,11 +252,18 @@ pub fn run(context: &Context, rings: &Rings) -> Result<Output, Box<dyn Error>> {
     let chosen =
         |(step, _): &(usize, &[f64])| *step > 0 && (step.is_multiple_of(rings.retrain_every) || *step == steps);
     let mut retrained: Vec<(usize, [f64; 3])> = Vec::new();
-    let mut decisions = Vec::new();
+    let (mut decisions, mut notes) = (Vec::new(), notes(rings, &training, steps));
     for (step, u) in training.log.of(POINTS).filter(chosen) {
         context.progress.tick(|| format!("training anew on the points of step {step}"));
         let u: Vec<f32> = u.iter().map(|&u| u as f32).collect();
-        let anew = retraining_gap(problem, &RETRAINING, &setup.fresh, &u, &training.w)?;
+        let anew = match retraining_gap(problem, &RETRAINING, &setup.fresh, &u, &training.w) {
+            Ok(anew) => anew,
+            // The run itself is worth its rows.
+            Err(error) => {
+                notes.push(format!("training anew on the points of step {step} failed: {error}"));
+                continue;
+            }
+        };
         let [accuracy, inner_loss] = watcher.judge(&u, &anew.retrained)?;
         retrained.push((step, [anew.retrained_loss, accuracy, inner_loss]));
         if step == steps {
@@ -271,7 +278,7 @@ pub fn run(context: &Context, rings: &Rings) -> Result<Output, Box<dyn Error>> {
     Ok(Output {
         settings: settings_record(rings, context, steps),
         rows,
-        notes: notes(rings, &training, steps),
+        notes,
         figure: figure(rings, &setup, &training.log, &retrained, &decisions, steps),
     })
 }
