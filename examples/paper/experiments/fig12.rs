@@ -1,7 +1,8 @@
 //! Figure 12: three rings, three learned points.
 //!
-//! 10 000 steps: the points go round one after the other, with pauses in which the network forgets a little. After 8000 steps
-//! six of eight runs are right on 95 % of the data or more, after 10 000 all eight.
+//! The points go round one after the other, with pauses in which the network forgets a little. Such a pause fell on the last
+//! step in 2 of 16 runs (eight seeds, each with two orders of summation, which is enough to change a run): there 91 % and 94 %
+//! were right, 97 % or more in the others.
 
 use crate::experiment::{Context, Experiment, Output};
 use crate::networks::{self, Rings};
@@ -18,9 +19,9 @@ fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
         radii: &[0.5, 1.5, 2.5],
         points: 3,
         soft_labels: false,
-        steps: 10_000,
-        snapshots: [1000, 4000, 10_000],
-        retrain_every: 1250,
+        steps: 8000,
+        snapshots: [100, 1000, 7000],
+        retrain_every: 1000,
         half: 5.0,
     };
     networks::run(context, &rings)
