@@ -7,7 +7,7 @@ use std::error::Error;
 /// The entry of the list.
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig07",
-    summary: "two rings, two learned points: a network that remembers what they were (about a minute)",
+    summary: "two rings, two learned points: a network that remembers what they were (half a minute)",
     trains: true,
     run,
 };

@@ -10,7 +10,7 @@ use std::error::Error;
 
 /// The entry of the list.
 pub const EXPERIMENT: Experiment =
-    Experiment { name: "fig12", summary: "three rings, three learned points (about two minutes)", trains: true, run };
+    Experiment { name: "fig12", summary: "three rings, three learned points (half a minute)", trains: true, run };
 
 fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
     let rings = Rings {

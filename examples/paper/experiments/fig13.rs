@@ -7,7 +7,7 @@ use std::error::Error;
 /// The entry of the list.
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig13",
-    summary: "three rings, two learned points with learned labels (some minutes)",
+    summary: "three rings, two learned points with learned labels (a minute or two)",
     trains: true,
     run,
 };
