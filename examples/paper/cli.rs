@@ -16,13 +16,36 @@ pub struct Options {
     #[arg(long, value_name = "DIR", default_value = "target/paper")]
     pub out: PathBuf,
 
-    /// The seed of what is drawn at random. Recorded in the settings in any case; fig11 to fig17 draw nothing
+    /// The seed of what is drawn at random. Recorded in the settings in any case; only the figures
+    /// that train networks draw anything
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+
+    /// Outer steps of a figure that trains networks (fig02, fig07, fig12, fig13, fig18); each has its own default
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+
+    /// Where frames of an animation go, as NAME-NUMBER.svg; for figures that train networks
+    #[arg(long, value_name = "DIR")]
+    pub frames: Option<PathBuf>,
+
+    /// Saves each run to FILE (or FILE-RUN, where there are several) and its history to FILE.log as it goes. The same
+    /// command goes on where these files end; more --steps make it longer. For figures that train networks
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
 
     /// A table, or one JSON object and nothing else on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+impl Options {
+    /// The first option given that only training has.
+    pub fn training_option(&self) -> Option<&'static str> {
+        let given =
+            [(self.steps.is_some(), "--steps"), (self.frames.is_some(), "--frames"), (self.save.is_some(), "--save")];
+        given.into_iter().find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 /// How the rows are printed.

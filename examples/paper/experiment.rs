@@ -15,6 +15,8 @@ pub struct Experiment {
     pub name: &'static str,
     /// One line about it.
     pub summary: &'static str,
+    /// Whether it trains networks, for a time that is worth options: steps, frames, a file to go on from.
+    pub trains: bool,
     /// Computes it.
     pub run: fn(&Context) -> Result<Output, Box<dyn Error>>,
 }

@@ -4,6 +4,7 @@
 //! cargo run --release --example paper -- list
 //! cargo run --release --example paper -- fig11
 //! cargo run --release --example paper -- fig11 --format json
+//! cargo run --release --example paper -- fig07 --seed 1 --frames frames --save run
 //! ```
 //!
 //! Each experiment prints a table and writes a picture. A new one is a file in `experiments/` and its line in the list
@@ -13,9 +14,13 @@ mod antidistillation;
 mod cli;
 mod experiment;
 mod experiments;
+mod networks;
 mod plot;
 mod progress;
+#[path = "../../src/random.rs"]
+mod random;
 mod record;
+mod training;
 
 use cli::{Format, Options};
 use experiment::{Context, Experiment, Output};
@@ -40,6 +45,12 @@ fn main() -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
+    if !experiment.trains
+        && let Some(option) = options.training_option()
+    {
+        eprintln!("error: {} trains no network, and has no use for {option}", experiment.name);
+        return ExitCode::from(MISUSED);
+    }
     exit_code(run(experiment, options))
 }
 

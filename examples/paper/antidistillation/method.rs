@@ -69,6 +69,7 @@ impl Method {
     pub fn label(self) -> String {
         match self {
             Method::Neumann(k) => format!("K = {}", power_of_ten(k as f64)),
+            Method::Unrolled(0) => "unrolled, 1 step".into(),
             Method::Unrolled(k) => format!("unrolled, {} steps", k + 1),
             Method::Damped(epsilon) => format!("ε = {}", power_of_ten(epsilon)),
             Method::Cg(iterations) => format!("k = {iterations}"),

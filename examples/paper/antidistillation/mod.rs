@@ -7,7 +7,7 @@ mod setting;
 mod sweep;
 
 pub use method::Method;
-pub use picture::{Sweep, curve};
+pub use picture::{Sweep, curve, figure};
 pub use setting::{Basis, Setting};
 pub use sweep::{Run, output, run};
 

@@ -1,6 +1,6 @@
 //! The picture of Figures 11, 14, 15, 16 and 17: learned points with their fits, and the norms of u and w.
 
-use super::{Method, Run, Setting};
+use super::{Basis, Method, Run, Setting};
 use crate::plot::{Axis, Color, Entry, Figure, Layer, Panel, Scale, Shape, Stroke, ramp};
 use std::error::Error;
 
@@ -22,6 +22,8 @@ pub enum Sweep {
     Damped,
     /// Truncated conjugate gradients.
     Cg,
+    /// Unrolling alone.
+    Unrolled,
 }
 
 impl Sweep {
@@ -30,7 +32,8 @@ impl Sweep {
             Method::Neumann(_) => self == Sweep::Neumann,
             Method::Damped(_) => self == Sweep::Damped,
             Method::Cg(_) => self == Sweep::Cg,
-            Method::Unrolled(_) | Method::Exact => false,
+            Method::Unrolled(_) => self == Sweep::Unrolled,
+            Method::Exact => false,
         }
     }
 
@@ -39,6 +42,7 @@ impl Sweep {
             Sweep::Neumann => "Neumann series to K",
             Sweep::Damped => "damping ε",
             Sweep::Cg => "k iterations of conjugate gradients",
+            Sweep::Unrolled => "alternating, T unrolled steps",
         }
     }
 
@@ -48,6 +52,7 @@ impl Sweep {
             Sweep::Neumann => Axis::fit("K", Scale::Count, &values),
             Sweep::Damped => Axis::fit("ε, falling", Scale::FallingLog, &values),
             Sweep::Cg => Axis::fit("k", Scale::Linear, &values),
+            Sweep::Unrolled => Axis::fit("T − 1", Scale::Count, &values),
         }
     }
 }
@@ -111,7 +116,11 @@ fn fit_panel(setting: &Setting, runs: &[&Run], unrolled: bool, sweep: Sweep) -> 
     Ok(Panel {
         title: format!("Learned points and fits: {}", sweep.title()),
         x: Axis::within("x", low, high),
-        y: Axis::fit("u, φ(x)·w", Scale::Linear, &heights),
+        y: Axis::fit(
+            if setting.basis == Basis::Network { "u, net(x; w)" } else { "u, φ(x)·w" },
+            Scale::Linear,
+            &heights,
+        ),
         layers,
         legend,
         weight: 1.9,

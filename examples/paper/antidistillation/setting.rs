@@ -1,7 +1,11 @@
 //! The regression problem: a basis, the synthetic points, and the original one.
 
 use blo::problem::fourier::{self, Amplitude};
+use blo::problem::mlp::{Activation, Loss, Mlp, Model, OuterParameters};
 use blo::problem::{Examples, LeastSquares, Reduction};
+
+/// The network of [`Basis::Network`]: two hidden layers of 10.
+const WIDTHS: [usize; 4] = [1, 10, 10, 1];
 
 /// The features of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +19,8 @@ pub enum Basis {
     },
     /// [1, x].
     Line,
+    /// x itself: a network of ReLU units makes its own.
+    Network,
 }
 
 impl Basis {
@@ -23,6 +29,7 @@ impl Basis {
         match self {
             Basis::Fourier { order, .. } => 2 * order + 1,
             Basis::Line => 2,
+            Basis::Network => 1,
         }
     }
 
@@ -31,14 +38,23 @@ impl Basis {
         match self {
             Basis::Fourier { order, amplitude } => fourier::design(x, order, amplitude),
             Basis::Line => Ok(x.iter().flat_map(|&x| [1.0, x]).collect()),
+            Basis::Network => Ok(x.to_vec()),
         }
     }
 
-    /// φ(x)·w for each x.
+    /// φ(x)·w, or what a network gives, for each x.
     pub fn predict(self, x: &[f64], w: &[f64]) -> blo::Result<Vec<f64>> {
         let design = self.design(x)?;
+        if self == Basis::Network {
+            let mut out = vec![0.0; x.len()];
+            return network()?.predict(w, &design, &mut out).map(|()| out);
+        }
         Ok(design.chunks(self.features()).map(|row| row.iter().zip(w).map(|(phi, w)| phi * w).sum()).collect())
     }
+}
+
+fn network() -> blo::Result<Model> {
+    Model::new(&WIDTHS, Activation::Relu, Loss::SquaredError)
 }
 
 /// f = ½‖Φ w − u‖² over the synthetic points, F = ½ (φ(x)·w − y)² at the original one.
@@ -61,7 +77,20 @@ impl Setting {
         Setting { basis: Basis::Fourier { order, amplitude }, points, original: (0.0, 2.0), alpha }
     }
 
-    /// The bilevel problem.
+    /// The points of [`Setting::fourier`] with a network.
+    pub fn network(alpha: f64) -> Setting {
+        Setting { basis: Basis::Network, ..Setting::fourier(1, Amplitude::Harmonic, alpha) }
+    }
+
+    /// The bilevel problem of a network: f = ½ Σ (net(xᵢ; w) − uᵢ)².
+    pub fn network_problem(&self) -> blo::Result<Mlp<f64>> {
+        let examples = |x: &[f64], targets| Examples { design: x.to_vec(), features: 1, targets };
+        let (x, y) = self.original;
+        let inner = examples(&self.points, vec![0.0; self.points.len()]);
+        Mlp::new(network()?, OuterParameters::Targets, inner, examples(&[x], vec![y]), Reduction::Sum, 0.0)
+    }
+
+    /// The bilevel problem of a linear basis.
     pub fn problem(&self) -> blo::Result<LeastSquares<f64>> {
         let (x, y) = self.original;
         let examples = |x: &[f64], targets| {

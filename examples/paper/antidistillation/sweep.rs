@@ -131,6 +131,9 @@ fn settings(setting: &Setting, context: &Context) -> Record {
         Basis::Line => {
             settings.insert("basis".into(), "line".into());
         }
+        Basis::Network => {
+            settings.insert("basis".into(), "network".into());
+        }
     }
     settings.insert("points".into(), json!(setting.points));
     settings.insert("original".into(), json!(setting.original));

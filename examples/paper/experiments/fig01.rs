@@ -18,6 +18,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig01",
     summary: "inner and outer underspecification where S(u) is a line: minimum-norm, optimistic and pessimistic solutions",
+    trains: false,
     run,
 };
 

@@ -14,6 +14,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig06",
     summary: "spectra of approximate inverse Hessians: exact, damped, and a Neumann series",
+    trains: false,
     run,
 };
 

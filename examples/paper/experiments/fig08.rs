@@ -13,6 +13,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig08",
     summary: "projections onto four solution sets in turn: cold, full warm and partial warm starts",
+    trains: false,
     run,
 };
 

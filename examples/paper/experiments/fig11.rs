@@ -12,6 +12,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig11",
     summary: "antidistillation, exponential Fourier basis: Neumann series and unrolling against the exact solution",
+    trains: false,
     run,
 };
 

@@ -12,6 +12,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig11c",
     summary: "antidistillation of one point into two, linear regressor: paths of u to the line of solutions",
+    trains: false,
     run,
 };
 

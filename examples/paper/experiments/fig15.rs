@@ -12,6 +12,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig15",
     summary: "antidistillation, exponential Fourier basis: truncated conjugate gradients against the exact solution",
+    trains: false,
     run,
 };
 

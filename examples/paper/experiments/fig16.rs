@@ -9,6 +9,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig16",
     summary: "antidistillation, harmonic Fourier basis: Neumann series, damping and conjugate gradients",
+    trains: false,
     run,
 };
 

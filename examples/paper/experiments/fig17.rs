@@ -12,6 +12,7 @@ use std::error::Error;
 pub const EXPERIMENT: Experiment = Experiment {
     name: "fig17",
     summary: "antidistillation, underparameterized harmonic basis: Neumann series and damping",
+    trains: false,
     run,
 };
 

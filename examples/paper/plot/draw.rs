@@ -33,6 +33,7 @@ const SAMPLE: i32 = px(44);
 const TITLE_SIZE: i32 = px(30);
 const TEXT_SIZE: i32 = px(22);
 const RADIUS: i32 = px(6);
+const DOT: i32 = px(3);
 /// The length of an arrow's head, and what is too short for one.
 const HEAD: i32 = px(18);
 const LEAST_HEAD: i32 = px(6);
@@ -225,6 +226,7 @@ fn mark(area: &Area<'_>, at: Pixel, shape: Shape, color: Color) -> Done {
             area.draw(&Circle::new(at, RADIUS, rgb(color)))?;
             area.draw(&Circle::new(at, RADIUS, outline(Color::WHITE, 1)))?;
         }
+        Shape::Dot => area.draw(&Circle::new(at, DOT, rgb(color)))?,
         Shape::Ring => area.draw(&Circle::new(at, RADIUS + px(5), outline(color, 3)))?,
         Shape::Star => {
             area.draw(&Polygon::new(star(at, px(19)), rgb(Color::WHITE)))?;

@@ -80,6 +80,8 @@ impl Stroke {
 pub enum Shape {
     /// A filled circle.
     Disc,
+    /// A small filled circle, for many of them.
+    Dot,
     /// An empty circle, to be drawn around a disc.
     Ring,
     /// A star of five points.
