@@ -1,6 +1,9 @@
 //! Products with a matrix of few rows: what a small batch does in a layer. Each number of the large matrix is loaded once for
 //! two rows; sums stay in registers.
 
+// Registers are named by number in these loops.
+#![allow(clippy::needless_range_loop)]
+
 use super::lanes::{Lanes, lanes_kernel};
 use crate::Scalar;
 
