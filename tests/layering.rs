@@ -18,7 +18,8 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// What only these modules may name.
-const ONLY_IN: [(&str, &[&str]); 3] = [("faer", &["cpu"]), ("extern \"C\"", &["ffi"]), ("target_feature", &["cpu"])];
+const ONLY_IN: [(&str, &[&str]); 4] =
+    [("faer", &["cpu"]), ("rayon", &["cpu"]), ("extern \"C\"", &["ffi"]), ("target_feature", &["cpu"])];
 
 fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|row| row.contains(&module))

@@ -2,6 +2,7 @@
 
 mod encode;
 mod inner;
+mod many;
 mod runner;
 mod sampler;
 mod saved;
@@ -10,6 +11,7 @@ mod settings;
 mod trace;
 
 pub(crate) use inner::solve_inner;
+pub use many::run_many;
 pub use runner::{Best, Progress, Runner};
 pub use sampler::{Batch, Sampler};
 pub use settings::{InnerSolve, Outer, Settings, Start, ToleranceSchedule};
