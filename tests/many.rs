@@ -45,11 +45,11 @@ fn one_that_fails_leaves_the_others_alone() {
     let mut runs = [(); 3].map(|()| Runner::new(&quadratic, settings.clone(), &[0.1; 2], &[0.0; 4]).unwrap());
     assert!(run_many(&mut runs).iter().all(Result::is_ok));
     assert!(run_many(&mut runs[..0]).is_empty());
-    // A penalty too large for the type is an error of that run alone.
+    // A negative penalty is an error of that run alone.
     let examples = || Examples { design: vec![1.0, 2.0], features: 1, targets: vec![1.0, 0.0] };
-    let ridge = LeastSquares::log_l2(L2::Scalar, examples(), examples(), Reduction::Mean).unwrap();
+    let ridge = LeastSquares::raw_l2(L2::Scalar, examples(), examples(), Reduction::Mean).unwrap();
     let settings = Settings::new(Start::Warm, InnerSolve::descent(0.1, 1), Inverse::Zero, Rule::descent(0.01));
-    let mut runs = [0.1, 1e3, 0.2].map(|u| Runner::new(&ridge, settings.clone(), &[u], &[0.0]).unwrap());
+    let mut runs = [0.1, -1.0, 0.2].map(|u| Runner::new(&ridge, settings.clone(), &[u], &[0.0]).unwrap());
     let ends: Vec<bool> = run_many(&mut runs).iter().map(Result::is_ok).collect();
     assert_eq!(ends, [true, false, true]);
 }
