@@ -136,34 +136,6 @@ fn matrices<T: Scalar>() {
     });
 }
 
-fn products<T: Scalar>() {
-    each(|simd, offset, rng| {
-        for rows in [0, 1, 3, 4, 5, 9, 34] {
-            for cols in [0, 1, 3, 17, 32, 67] {
-                for width in [0, 1, 2, 3, 10] {
-                    let mut a = Guarded::<T>::new(&rng.normals(rows * cols), offset);
-                    let nan = |len: usize| Guarded::<T>::new(&vec![f64::NAN; len], offset);
-                    let tolerance = |a: &[T], b: &[T]| 8.0 * T::EPSILON * norm(a) * norm(b) + f64::MIN_POSITIVE;
-
-                    let b = cast::<T>(&rng.normals(width * cols));
-                    let (mut c, mut expected) = (nan(rows * width), vec![T::ZERO; rows * width]);
-                    reference::matmul_abt(rows, width, cols, a.get(), &b, &mut expected);
-                    cpu::matmul_abt(simd, cols, a.get(), &b, c.get());
-                    assert!(distance(c.get(), &expected) <= tolerance(a.get(), &b), "abt {rows} x {width} of {cols}");
-                    c.check();
-
-                    let b = cast::<T>(&rng.normals(rows * width));
-                    let (mut c, mut expected) = (nan(width * cols), vec![T::ZERO; width * cols]);
-                    reference::matmul_atb(rows, width, cols, &b, a.get(), &mut expected);
-                    cpu::matmul_atb(simd, width, cols, &b, a.get(), c.get());
-                    assert!(distance(c.get(), &expected) <= tolerance(a.get(), &b), "atb {width} x {cols} of {rows}");
-                    c.check();
-                }
-            }
-        }
-    });
-}
-
 fn gemm<T: Scalar>() {
     use cpu::Form;
     let sizes = [0, 1, 2, 3, 5, 6, 7, 10, 17, 33, 64];
@@ -265,12 +237,6 @@ fn vector_kernels_equal_their_reference() {
 fn matrix_kernels_equal_their_reference() {
     matrices::<f32>();
     matrices::<f64>();
-}
-
-#[test]
-fn matrix_products_equal_their_reference() {
-    products::<f32>();
-    products::<f64>();
 }
 
 #[test]

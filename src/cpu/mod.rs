@@ -15,7 +15,7 @@ pub use activation::{Activation, sigmoids};
 pub use adam::Adam;
 pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
 pub use gemm::{Form, gemm};
-pub use matrix::{gram, matmul_abt, matmul_atb, matvec, matvec_transposed};
+pub use matrix::{gram, matvec, matvec_transposed};
 pub use parallel::map_in_parallel;
 pub use simd::Simd;
 pub use vector::{axpy, dot, is_finite, multiply, neumann_update, norm, product, scale};

@@ -21,6 +21,7 @@ use super::examples::{Examples, Reduction, check, check_batch};
 use super::loss::{Loss, dot};
 use super::penalty::{self, L2, Penalty, Source};
 use super::{Problem, heap_of};
+use crate::cpu::{Form, Simd};
 use crate::error::{check_len, check_nonnegative};
 use crate::solve::Flat;
 use crate::{Result, Scalar, cpu};
@@ -162,12 +163,12 @@ impl<T: Scalar> Regression<T> {
         gradient: &mut [T],
     ) -> f64 {
         let (simd, n, classes) = (self.inner_space.simd(), examples.features, self.loss.outputs());
-        cpu::matmul_abt(simd, n, &examples.design, w, rows);
+        logits_of(simd, n, &examples.design, w, rows);
         let mut value = 0.0;
         for (i, (z, t)) in rows.chunks_exact_mut(classes).zip(examples.targets.chunks_exact(classes)).enumerate() {
             value += weight(i) * self.loss.gradient(weight(i), t, z);
         }
-        cpu::matmul_atb(simd, classes, n, rows, &examples.design, gradient);
+        sum_of_rows(simd, [classes, n], rows, &examples.design, gradient);
         value
     }
 }
@@ -222,7 +223,7 @@ impl<T: Scalar> Problem<T> for Regression<T> {
         workspace.point.copy_from_slice(w);
         let classes = self.loss.outputs();
         let logits = &mut workspace.curvature;
-        cpu::matmul_abt(self.inner_space.simd(), self.inner.features, &self.inner.design, w, logits);
+        logits_of(self.inner_space.simd(), self.inner.features, &self.inner.design, w, logits);
         if self.weighs_examples() {
             workspace.residuals.copy_from_slice(logits);
             let rows = workspace.residuals.chunks_exact_mut(classes);
@@ -237,12 +238,12 @@ impl<T: Scalar> Problem<T> for Regression<T> {
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
         let (simd, n, classes) = (self.inner_space.simd(), self.inner.features, self.loss.outputs());
         let images = &mut workspace.inner_rows;
-        cpu::matmul_abt(simd, n, &self.inner.design, v, images);
+        logits_of(simd, n, &self.inner.design, v, images);
         let rows = images.chunks_exact_mut(classes).zip(self.inner.targets.chunks_exact(classes));
         for (((y, t), p), weight) in rows.zip(workspace.curvature.chunks_exact(classes)).zip(&workspace.weights) {
             self.loss.curvature(weight.to_f64(), t, p, y);
         }
-        cpu::matmul_atb(simd, classes, n, images, &self.inner.design, out);
+        sum_of_rows(simd, [classes, n], images, &self.inner.design, out);
         for ((out, penalty), v) in out.iter_mut().zip(&workspace.penalty).zip(v) {
             *out += *penalty * *v;
         }
@@ -255,7 +256,7 @@ impl<T: Scalar> Problem<T> for Regression<T> {
             return Ok(());
         }
         let (images, classes) = (&mut workspace.inner_rows, self.loss.outputs());
-        cpu::matmul_abt(self.inner_space.simd(), self.inner.features, &self.inner.design, v, images);
+        logits_of(self.inner_space.simd(), self.inner.features, &self.inner.design, v, images);
         let rows = images.chunks_exact(classes).zip(workspace.residuals.chunks_exact(classes));
         out.iter_mut().zip(rows).for_each(|(out, (y, r))| *out = T::from_f64(dot(y, r)));
         Ok(())
@@ -271,7 +272,7 @@ impl<T: Scalar> Problem<T> for Regression<T> {
         for ((change, r), du) in rows.zip(du) {
             change.iter_mut().zip(r).for_each(|(change, r)| *change = *r * *du);
         }
-        cpu::matmul_atb(self.inner_space.simd(), classes, self.inner.features, changes, &self.inner.design, out);
+        sum_of_rows(self.inner_space.simd(), [classes, self.inner.features], changes, &self.inner.design, out);
         Ok(())
     }
 
@@ -283,7 +284,7 @@ impl<T: Scalar> Problem<T> for Regression<T> {
         check_len("scores", scores.len(), self.examples())?;
         let Workspace { inner_rows, weights, point, .. } = workspace;
         let (simd, n, classes) = (self.inner_space.simd(), self.inner.features, self.loss.outputs());
-        cpu::matmul_abt(simd, n, &self.inner.design, point, inner_rows);
+        logits_of(simd, n, &self.inner.design, point, inner_rows);
         let rows = inner_rows.chunks_exact_mut(classes).zip(self.inner.targets.chunks_exact(classes));
         for (i, ((r, t), weight)) in rows.zip(weights).enumerate() {
             self.loss.gradient(weight.to_f64(), t, r);
@@ -315,7 +316,7 @@ impl<T: Scalar> Problem<T> for Regression<T> {
                 share * self.scale
             };
             let x = &self.inner.design[i * n..(i + 1) * n];
-            cpu::matmul_abt(simd, n, x, w, z);
+            logits_of(simd, n, x, w, z);
             value += weight * self.loss.gradient(weight, &self.inner.targets[i * classes..(i + 1) * classes], z);
             for (k, z) in z.iter().enumerate() {
                 cpu::axpy(simd, *z, x, &mut gradient[k * n..(k + 1) * n]);
@@ -323,4 +324,19 @@ impl<T: Scalar> Problem<T> for Regression<T> {
         }
         Ok(value + penalty::add(&workspace.penalty, w, gradient))
     }
+}
+
+/// z ← X Wᵀ: the logits of each row of X.
+fn logits_of<T: Scalar>(simd: Simd, features: usize, design: &[T], w: &[T], z: &mut [T]) {
+    if features == 0 {
+        z.fill(T::ZERO);
+        return;
+    }
+    let shape = [design.len() / features, w.len() / features, features];
+    cpu::gemm(simd, Form::Abt, shape, design, w, false, z);
+}
+
+/// out ← Rᵀ X, with a row of R for each row of X.
+fn sum_of_rows<T: Scalar>(simd: Simd, [classes, features]: [usize; 2], r: &[T], design: &[T], out: &mut [T]) {
+    cpu::gemm(simd, Form::Atb, [classes, features, r.len() / classes], r, design, false, out);
 }

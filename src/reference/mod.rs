@@ -60,32 +60,6 @@ pub fn matvec_transposed<T: Scalar>(rows: usize, cols: usize, a: &[T], x: &[T], 
     }
 }
 
-/// C ← A Bᵀ with A (m × cols) and B (n × cols), row-major.
-pub fn matmul_abt<T: Scalar>(m: usize, n: usize, cols: usize, a: &[T], b: &[T], c: &mut [T]) {
-    for i in 0..m {
-        for j in 0..n {
-            let mut sum = T::ZERO;
-            for k in 0..cols {
-                sum += a[i * cols + k] * b[j * cols + k];
-            }
-            c[i * n + j] = sum;
-        }
-    }
-}
-
-/// C ← Aᵀ B with A (rows × m) and B (rows × n), row-major.
-pub fn matmul_atb<T: Scalar>(rows: usize, m: usize, n: usize, a: &[T], b: &[T], c: &mut [T]) {
-    for i in 0..m {
-        for j in 0..n {
-            let mut sum = T::ZERO;
-            for k in 0..rows {
-                sum += a[k * m + i] * b[k * n + j];
-            }
-            c[i * n + j] = sum;
-        }
-    }
-}
-
 /// C ← A B, or C ← C + A B if `add`, with C (m × n) and k summed over, all row-major. A is stored as k × m if `transpose_a`, B
 /// as n × k if `transpose_b`.
 pub fn gemm<T: Scalar>(
