@@ -162,8 +162,8 @@ fn products_equal_their_reference() {
 
 #[test]
 fn activations_keep_the_error_that_their_header_states() {
-    activations::<f32>(4e-7);
-    activations::<f64>(8e-16);
+    activations::<f32>(2e-7);
+    activations::<f64>(4e-16);
 }
 
 #[test]
