@@ -1,0 +1,144 @@
+//! Device memory with guard bands, launches by an operation's name, and comparisons.
+
+use crate::common::cast;
+use blo::Scalar;
+use ptxsim::{Arg, Device, Element, Fault, LaunchConfig, Module, Ptr, Stats};
+use std::fs;
+use std::path::PathBuf;
+
+/// f32 or f64, with the names that kernels have for them.
+pub trait Real: Scalar + Element {
+    const NAME: &'static str;
+    fn arg(self) -> Arg;
+}
+
+impl Real for f32 {
+    const NAME: &'static str = "f32";
+    fn arg(self) -> Arg {
+        Arg::F32(self)
+    }
+}
+
+impl Real for f64 {
+    const NAME: &'static str = "f64";
+    fn arg(self) -> Arg {
+        Arg::F64(self)
+    }
+}
+
+pub const FAMILIES: [&str; 6] = ["vector", "gemm", "pass", "loss", "outer", "dense"];
+
+pub fn path(family: &str, scalar: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("kernels/{family}_{scalar}.ptx"))
+}
+
+pub fn text(family: &str, scalar: &str) -> String {
+    fs::read_to_string(path(family, scalar)).unwrap()
+}
+
+/// An array in device memory that starts an odd number of elements behind an aligned address, between guards.
+#[derive(Clone, Copy)]
+pub struct Array {
+    base: Ptr,
+    offset: usize,
+    pub len: usize,
+    size: usize,
+}
+
+impl Array {
+    pub fn arg(self) -> Arg {
+        Arg::Ptr(self.base.offset((self.offset * self.size) as u64))
+    }
+}
+
+const GUARD: usize = 5;
+
+/// A device with the kernels of one type.
+pub struct Kernels {
+    pub device: Device,
+    modules: Vec<Module>,
+    scalar: &'static str,
+    pub seed: u64,
+    pub stats: Stats,
+}
+
+impl Kernels {
+    pub fn of<T: Real>(families: &[&str]) -> Kernels {
+        Kernels::with::<T>(&families.iter().map(|family| text(family, T::NAME)).collect::<Vec<_>>())
+    }
+
+    pub fn with<T: Real>(texts: &[String]) -> Kernels {
+        let modules = texts.iter().map(|text| Module::parse(text).unwrap_or_else(|e| panic!("{e}"))).collect();
+        Kernels { device: Device::new(), modules, scalar: T::NAME, seed: 0, stats: Stats::default() }
+    }
+
+    pub fn upload<E: Element + From<f32>>(&mut self, values: &[E]) -> Array {
+        let mut all = vec![E::from(777.0); values.len() + 2 * GUARD];
+        all[GUARD..GUARD + values.len()].copy_from_slice(values);
+        Array { base: self.device.upload(&all).unwrap(), offset: GUARD, len: values.len(), size: E::SIZE }
+    }
+
+    pub fn array<T: Real + From<f32>>(&mut self, values: &[f64]) -> Array {
+        self.upload(&cast::<T>(values))
+    }
+
+    pub fn nans<T: Real + From<f32>>(&mut self, len: usize) -> Array {
+        self.array::<T>(&vec![f64::NAN; len])
+    }
+
+    /// The elements, after a look at the guards.
+    pub fn get<E: Element + From<f32> + PartialEq + std::fmt::Debug>(&mut self, array: Array) -> Vec<E> {
+        let all: Vec<E> = self.device.download(array.base, array.len + 2 * GUARD).unwrap();
+        let (before, rest) = all.split_at(GUARD);
+        let (values, after) = rest.split_at(array.len);
+        assert!(before.iter().chain(after).all(|e| *e == E::from(777.0)), "written outside of the array");
+        values.to_vec()
+    }
+
+    pub fn try_launch(&mut self, operation: &str, grid: [u32; 3], args: &[Arg]) -> Result<(), Box<Fault>> {
+        let name = format!("blo_{operation}_{}", self.scalar);
+        let module = self.modules.iter().find(|module| module.kernels().any(|kernel| kernel == name));
+        let mut config = LaunchConfig::new(grid, [256, 1, 1]);
+        config.seed = self.seed;
+        config.step_budget = 1 << 24;
+        self.stats = self.device.launch(module.expect(&name), &name, &config, args).map_err(Box::new)?;
+        assert!(self.stats.warnings.is_empty(), "{name}: {:?}", self.stats.warnings);
+        Ok(())
+    }
+
+    pub fn launch(&mut self, operation: &str, grid: [u32; 3], args: &[Arg]) {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.try_launch(operation, grid, args).unwrap_or_else(|fault| panic!("{operation}: {fault}"));
+    }
+
+    /// One thread for each element.
+    pub fn each(&mut self, operation: &str, n: usize, args: &[Arg]) {
+        self.launch(operation, [n.div_ceil(256) as u32, 1, 1], args);
+    }
+
+    /// A warp for each row.
+    pub fn by_rows(&mut self, operation: &str, rows: usize, args: &[Arg]) {
+        self.launch(operation, [rows.div_ceil(8) as u32, 1, 1], args);
+    }
+
+    /// A reduction: both stages. Returns the total.
+    pub fn reduce(&mut self, operation: &str, n: usize, before: &[Arg]) -> f64 {
+        let blocks = n.div_ceil(1024).clamp(1, 256);
+        let (partial, total) = (self.nans::<f64>(blocks), self.nans::<f64>(1));
+        let args = [before, &[partial.arg(), Arg::U64(n as u64)]].concat();
+        self.launch(operation, [blocks as u32, 1, 1], &args);
+        self.launch("sum", [1, 1, 1], &[partial.arg(), total.arg(), Arg::U64(blocks as u64)]);
+        self.get::<f64>(partial);
+        self.get::<f64>(total)[0]
+    }
+}
+
+/// |found − expected| ≤ tolerance · (|expected| + floor), elementwise; both NaN is equal.
+pub fn close<T: Scalar>(found: &[T], expected: &[f64], tolerance: f64, floor: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let (f, e) = (found.to_f64(), *expected);
+        let good = f == e || (f.is_nan() && e.is_nan()) || (f - e).abs() <= tolerance * (e.abs() + floor);
+        assert!(good, "{what}: element {i}: found {f:e}, expected {e:e}");
+    }
+}
