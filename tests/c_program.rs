@@ -79,7 +79,21 @@ fn smoke(name: &str, link: &[OsString]) {
         .arg("-lm")
         .arg("-o")
         .arg(&program));
-    assert_eq!(run(&mut Command::new(&program)), "ok\n");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-runs"));
+    std::fs::create_dir_all(&folder).unwrap();
+    assert_eq!(run(Command::new(&program).current_dir(folder)), "ok\n");
+}
+
+/// A folder with the shared library under the name that programs are bound to, and how to link with it.
+fn shared(name: &str) -> Vec<OsString> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let link = folder.join("libblo.so.0");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(library("libblo.so"), &link).unwrap();
+    let mut search = OsString::from("-Wl,-rpath,");
+    search.push(&folder);
+    vec![link.into_os_string(), search]
 }
 
 #[test]
@@ -92,6 +106,47 @@ fn a_program_against_the_static_library() {
 #[test]
 fn a_program_against_the_shared_library() {
     // By its path, so that no search can find another one, when linking or when running.
-    let path = library("libblo.so");
-    smoke("smoke_shared", &[path.into_os_string()]);
+    smoke("smoke_shared", &shared("shared"));
+}
+
+#[test]
+fn the_shared_library_has_its_name() {
+    let dynamic = run(Command::new("readelf").arg("-d").arg(library("libblo.so")));
+    let name = format!("Library soname: [libblo.so.{}]", blo::ffi::BLO_ABI_VERSION);
+    assert!(dynamic.contains(&name), "{dynamic}");
+}
+
+/// Compiles, links with the static library and runs.
+fn program(name: &str, compiler: &OsString, flags: &[&str], source: &Path) -> String {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    run(Command::new(compiler)
+        .args(flags)
+        .args(WARNINGS)
+        .arg("-I")
+        .arg(root().join("include"))
+        .arg(source)
+        .arg(library("libblo.a"))
+        .args(NATIVE)
+        .arg("-o")
+        .arg(&program));
+    run(Command::new(program).current_dir(root()))
+}
+
+#[test]
+fn the_example_of_the_readme() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```c\n").unwrap();
+    let (code, _) = rest.split_once("```").unwrap();
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme.c");
+    std::fs::write(&source, code).unwrap();
+    // q = A^-1 (w - 1) = (-1/4, -3/16), and dF/du = q, since B = -I.
+    let flags = ["-std=c99", "-Wno-missing-field-initializers"];
+    assert_eq!(program("readme", &compiler("CC", "cc"), &flags, &source), "dF/du = (-0.25, -0.1875)\n");
+}
+
+#[test]
+fn a_program_in_cpp() {
+    let source = root().join("bindings/cpp/test.cpp");
+    let include = format!("-I{}", root().join("bindings/cpp").display());
+    assert_eq!(program("cpp_test", &compiler("CXX", "c++"), &["-std=c++17", &include], &source), "ok\n");
 }

@@ -6,13 +6,21 @@ use std::fs;
 use std::path::Path;
 
 /// What the header is made of, in its order.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 14] = [
     "src/ffi/status.rs",
     "src/ffi/problem.rs",
+    "src/ffi/network.rs",
+    "src/ffi/callbacks.rs",
+    "src/ffi/optimizer.rs",
     "src/ffi/estimator.rs",
-    "src/ffi/hypergradient.rs",
+    "src/ffi/report.rs",
+    "src/ffi/evaluate.rs",
+    "src/ffi/solver.rs",
+    "src/ffi/run_options.rs",
     "src/bilevel/trace.rs",
-    "src/ffi/run.rs",
+    "src/ffi/runner.rs",
+    "src/ffi/analysis.rs",
+    "src/ffi/f32.rs",
 ];
 
 /// What the doc comments of the Rust library write and a header in ASCII cannot.
@@ -59,6 +67,48 @@ fn shorten(text: &str) -> String {
     out
 }
 
+const F32: &str = "//! Made from the `_f64` functions by `tests/header.rs` (`BLO_UPDATE_HEADER=1`). Not to be edited.
+
+#![allow(clippy::undocumented_unsafe_blocks, reason = \"each is that of the function it is made from\")]
+
+use super::guard::guard;
+use super::handle;
+use super::*;
+use crate::bilevel::TraceRow;
+use std::ffi::{c_char, c_double, c_void};
+";
+
+/// The functions in single precision: those in double precision with the other type. What is a double in both is called
+/// `c_double` in their signatures.
+fn single_precision(root: &Path) -> String {
+    let mut out = F32.to_owned();
+    for source in SOURCES {
+        let text = fs::read_to_string(root.join(source)).unwrap();
+        for part in text.split("#[unsafe(no_mangle)]\n").skip(1) {
+            let body = part.split("\n}\n").next().unwrap();
+            let name = body.split("extern \"C\" fn ").nth(1).unwrap().split('(').next().unwrap();
+            if name.ends_with("_f64") {
+                let code: Vec<&str> = body.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                let code = code.join("\n").replace("f64", "f32");
+                out += &format!("\n/// As {name}, in single precision.\n#[unsafe(no_mangle)]\n{code}\n}}\n");
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn single_precision_is_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (path, expected) = (root.join("src/ffi/f32.rs"), single_precision(root));
+    if std::env::var_os("BLO_UPDATE_HEADER").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap();
+    assert!(found == expected, "src/ffi/f32.rs is stale; run with BLO_UPDATE_HEADER=1");
+    assert!(found.matches("no_mangle").count() > 30, "the functions were not found");
+}
+
 #[test]
 fn the_header_is_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -103,12 +153,13 @@ fn every_exported_function_is_in_the_header_and_contained() {
         assert!(header.contains(&format!("{name}(")), "{name} is not in the header");
     }
     // Neither returns a constant only.
+    // Destroy functions are one call, which is contained.
     let plain = ["blo_version", "blo_abi_version"];
     for entry in fs::read_dir(root.join("src/ffi")).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         for part in text.split("#[unsafe(no_mangle)]").skip(1) {
             let body = part.split("\n}\n").next().unwrap();
-            let contained = body.contains("guard(||") || body.contains("contain(");
+            let contained = body.contains("guard(||") || body.contains("contain(") || body.contains("handle::destroy(");
             assert!(contained || plain.iter().any(|name| body.contains(name)), "not contained: {body}");
         }
     }

@@ -1,7 +1,8 @@
 //! Arguments from C: sizes, arrays, and structs that grow.
 
 use crate::error::invalid;
-use crate::{Error, Result};
+use crate::{Error, Result, Scalar};
+use std::ffi::{CStr, c_char};
 use std::ptr;
 
 /// The largest `struct_size` believed: anything above it is a struct that was not initialised.
@@ -46,6 +47,14 @@ pub(super) fn elements(argument: &'static str, rows: usize, columns: usize) -> R
     }
 }
 
+/// Whether a few vectors of n elements can be had: an answer before a vector that cannot be ends the process.
+pub(super) fn room<T: Scalar>(argument: &'static str, n: usize) -> Result<()> {
+    let mut trial: Vec<T> = Vec::new();
+    trial
+        .try_reserve_exact(n.saturating_mul(8))
+        .map_err(|_| invalid(argument, format!("{n} elements"), "vectors that fit in memory"))
+}
+
 /// One of numbered choices, 0 up; `names` are their constants.
 pub(super) fn choice(argument: &'static str, found: i32, names: &[&str]) -> Result<usize> {
     match usize::try_from(found) {
@@ -79,30 +88,101 @@ pub(super) fn not_null<V>(argument: &'static str, pointer: *const V) -> Result<(
 ///
 /// # Safety
 ///
-/// `pointer` is null or points to `len` readable doubles.
-pub(super) unsafe fn read_array(argument: &'static str, pointer: *const f64, len: usize) -> Result<Vec<f64>> {
+/// `pointer` is null or points to `len` readable numbers.
+pub(super) unsafe fn read_array<T: Scalar>(argument: &'static str, pointer: *const T, len: usize) -> Result<Vec<T>> {
+    // SAFETY: as the caller of this function vouches.
+    unsafe { read_matrix(argument, pointer, 1, len, 0) }
+}
+
+/// A copy of a row-major matrix without its gaps; `stride` elements lie between the starts of rows, 0 for none in between.
+///
+/// # Safety
+///
+/// `pointer` is null or points to so many readable rows.
+pub(super) unsafe fn read_matrix<T: Scalar>(
+    argument: &'static str,
+    pointer: *const T,
+    rows: usize,
+    columns: usize,
+    stride: i64,
+) -> Result<Vec<T>> {
     not_null(argument, pointer)?;
-    let mut array: Vec<f64> = Vec::new();
+    let stride = row_stride(argument, rows, columns, stride)?;
+    let len = elements(argument, rows, columns)?;
+    let mut array: Vec<T> = Vec::new();
     array
         .try_reserve_exact(len)
         .map_err(|_| invalid(argument, format!("{len} elements"), "an array of which a copy fits in memory"))?;
-    // SAFETY: the caller of this function vouches for the source, the reserve for the destination; doubles are copied
-    // as bytes, so that alignment does not matter, and any bytes are doubles.
-    unsafe {
-        ptr::copy_nonoverlapping(pointer.cast::<u8>(), array.as_mut_ptr().cast::<u8>(), len * size_of::<f64>());
-        array.set_len(len);
+    array.resize(len, T::ZERO);
+    let (bytes, row) = (pointer.cast::<u8>(), columns * size_of::<T>());
+    if stride == columns {
+        // SAFETY: the caller vouches for the source; copied as bytes, so that alignment does not matter, and any bytes are
+        // numbers.
+        unsafe { ptr::copy_nonoverlapping(bytes, array.as_mut_ptr().cast(), rows * row) };
+    } else {
+        for (i, to) in array.chunks_exact_mut(columns.max(1)).enumerate() {
+            // SAFETY: as above, for one row.
+            unsafe { ptr::copy_nonoverlapping(bytes.add(i * stride * size_of::<T>()), to.as_mut_ptr().cast(), row) };
+        }
     }
     Ok(array)
+}
+
+/// The elements between the starts of rows.
+pub(super) fn row_stride(argument: &'static str, rows: usize, columns: usize, stride: i64) -> Result<usize> {
+    let stride = match usize::try_from(stride) {
+        Ok(0) => columns,
+        Ok(stride) if stride >= columns => stride,
+        _ => return Err(invalid(argument, format!("stride {stride}"), format!("0, or at least {columns}"))),
+    };
+    elements(argument, rows, stride)?;
+    Ok(stride)
+}
+
+/// Copies an array over one that is there.
+///
+/// # Safety
+///
+/// `pointer` is null or points to `to.len()` readable numbers, outside of `to`.
+pub(super) unsafe fn read_into<T: Scalar>(argument: &'static str, pointer: *const T, to: &mut [T]) -> Result<()> {
+    not_null(argument, pointer)?;
+    // SAFETY: as the caller of this function vouches; as bytes, so that alignment does not matter.
+    unsafe { ptr::copy_nonoverlapping(pointer.cast::<u8>(), to.as_mut_ptr().cast(), size_of_val(to)) };
+    Ok(())
 }
 
 /// Writes an array.
 ///
 /// # Safety
 ///
-/// `pointer` points to `values.len()` writable doubles, and not into `values`.
-pub(super) unsafe fn write_array(pointer: *mut f64, values: &[f64]) {
+/// `pointer` points to `values.len()` writable numbers, and not into `values`.
+pub(super) unsafe fn write_array<T: Copy>(pointer: *mut T, values: &[T]) {
     // SAFETY: as the caller of this function vouches; as bytes, so that alignment does not matter.
     unsafe { ptr::copy_nonoverlapping(values.as_ptr().cast::<u8>(), pointer.cast::<u8>(), size_of_val(values)) }
+}
+
+/// Writes an array, if there is one.
+///
+/// # Safety
+///
+/// `pointer` is null or points to `values.len()` writable numbers, and not into `values`.
+pub(super) unsafe fn write_optional<T: Copy>(pointer: *mut T, values: &[T]) {
+    if !pointer.is_null() {
+        // SAFETY: not null.
+        unsafe { write_array(pointer, values) };
+    }
+}
+
+/// A path, in UTF-8.
+///
+/// # Safety
+///
+/// `pointer` is null or points to a text that ends with a NUL.
+pub(super) unsafe fn read_path<'a>(argument: &'static str, pointer: *const c_char) -> Result<&'a str> {
+    not_null(argument, pointer)?;
+    // SAFETY: as the caller of this function vouches.
+    let text = unsafe { CStr::from_ptr(pointer) };
+    text.to_str().map_err(|_| invalid(argument, "bytes that are no UTF-8", "a path in UTF-8"))
 }
 
 fn checked_size<S: Growing>(argument: &'static str, found: usize) -> Result<usize> {

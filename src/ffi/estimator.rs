@@ -2,9 +2,10 @@
 
 use super::args::{Growing, choice, count, finite, flag, init_struct, read_struct};
 use super::guard::guard;
+use super::optimizer::{RULE, RuleOptions};
 use super::status::Status;
-use crate::error::{check_positive, invalid};
-use crate::hypergradient::{Estimator, Unrolled};
+use crate::error::invalid;
+use crate::hypergradient::{Estimator, Mode, Unrolled};
 use crate::solve::{Inverse, OnGrowth, Solve, Spectral, Step};
 use crate::{Error, Result};
 
@@ -26,8 +27,26 @@ pub const BLO_ESTIMATOR_CG: i32 = 4;
 pub const BLO_ESTIMATOR_IDENTITY: i32 = 5;
 /// kind: q = 0, the direct gradient alone.
 pub const BLO_ESTIMATOR_ZERO: i32 = 6;
-/// kind: differentiate T inner gradient steps that start at w. Uses steps, alpha, last.
+/// kind: differentiate T steps of an optimizer that start at w. Uses steps, last, mode, rule.
 pub const BLO_ESTIMATOR_UNROLLED: i32 = 7;
+/// kind: as BLO_ESTIMATOR_MIN_NORM, for positive semidefinite H, by conjugate gradients twice. Uses tolerance,
+/// max_products (to be set).
+pub const BLO_ESTIMATOR_CG_TWICE: i32 = 8;
+/// kind: as BLO_ESTIMATOR_MIN_NORM, by MINRES, also for indefinite H. Uses tolerance, max_products (to be set).
+pub const BLO_ESTIMATOR_MINRES: i32 = 9;
+/// kind: q = (H_k + epsilon I)^-1 b with a Nystrom approximation H_k of H from k random directions. Uses rank, epsilon,
+/// seed.
+pub const BLO_ESTIMATOR_NYSTROM: i32 = 10;
+/// kind: q = H^-1 b by restarted GMRES, for H that need not be symmetric. Uses restart, tolerance, max_products (to be
+/// set).
+pub const BLO_ESTIMATOR_GMRES: i32 = 11;
+
+/// mode: backward, keeping each state.
+pub const BLO_MODE_REVERSE: i32 = 0;
+/// mode: backward, keeping every sqrt(T)-th state and repeating the steps between.
+pub const BLO_MODE_REVERSE_CHECKPOINTED: i32 = 1;
+/// mode: forward, one tangent for each element of u. q is not formed: zero.
+pub const BLO_MODE_FORWARD: i32 = 2;
 
 /// by: matrix-free, by a Lanczos process from b. Uses tolerance, max_products.
 pub const BLO_BY_LANCZOS: i32 = 0;
@@ -68,33 +87,49 @@ pub struct EstimatorOptions {
     /// 1: spend one more product with H on the residual of the report. 0: do not. Default 1; unrolling has no
     /// residual.
     pub verify: i32,
+    /// 1: start from the q of the workspace's last evaluation, q = q + r(H) (b - H q), instead of from 0. For
+    /// BLO_ESTIMATOR_CG, _CG_TWICE, _MINRES, _GMRES, _NEUMANN, _IDENTITY, and _DAMPED by Lanczos. Default 0.
+    pub start_from_last: i32,
+    /// One of BLO_MODE_: how unrolled steps are differentiated. Default BLO_MODE_REVERSE.
+    pub mode: i32,
     /// 0.
     pub reserved1: i32,
     /// K, 0 or above: the products of a Neumann series, which has K + 1 terms. To be set.
     pub terms: i64,
     /// The most iterations of conjugate gradients, 1 or above. To be set.
     pub iterations: i64,
-    /// The most products of a Lanczos process, 1 or above; BLO_DEFAULT (the default): n_inner + 4.
+    /// The most products, 1 or above; BLO_DEFAULT (the default), for a Lanczos process only: n_inner + 4.
     pub max_products: i64,
     /// T, the steps to unroll, 1 or above. To be set.
     pub steps: i64,
     /// Differentiate only the last this many steps, 1 to T; BLO_DEFAULT (the default): all.
     pub last: i64,
+    /// The most passes of iterative refinement, for BLO_ESTIMATOR_DAMPED and BLO_ESTIMATOR_CG. Default 0.
+    pub refine: i64,
+    /// k of the Nystrom approximation, 1 or above. To be set.
+    pub rank: i64,
+    /// Products in a cycle of GMRES, 1 or above. To be set.
+    pub restart: i64,
+    /// Of the Nystrom approximation's directions. Default 0.
+    pub seed: u64,
     /// alpha, above 0. To be set, but 0 with BLO_STEP_AUTO.
     pub alpha: f64,
     /// The damping, above 0. To be set.
     pub epsilon: f64,
-    /// From 0 to below 1; BLO_DEFAULT (the default): 1e-10.
+    /// From 0 to below 1; BLO_DEFAULT (the default): 1e-10 in doubles, 1e-6 in
+    /// floats.
     pub cutoff: f64,
     /// 0 or above. Lanczos: stop once q changes by less, relatively, twice running; BLO_DEFAULT (the default):
-    /// 1e-12. Conjugate gradients: stop once |b - H q| is this small relative to |b|; 0 or BLO_DEFAULT: at the
+    /// 1e-12 in doubles, 1e-6 in floats. The other iterations: stop once |b - H q| is this small relative to |b|; 0 or BLO_DEFAULT: at the
     /// rounding floor.
     pub tolerance: f64,
+    /// The optimizer whose steps are differentiated.
+    pub rule: RuleOptions,
 }
 
 // SAFETY: two u32, then integers and doubles without padding, as the assertion below shows.
 unsafe impl Growing for EstimatorOptions {
-    const FIRST_SIZE: usize = 104;
+    const FIRST_SIZE: usize = 192;
 }
 
 const _: () = assert!(size_of::<EstimatorOptions>() == EstimatorOptions::FIRST_SIZE);
@@ -107,16 +142,23 @@ const DEFAULTS: EstimatorOptions = EstimatorOptions {
     step: BLO_STEP_FIXED,
     on_growth: BLO_GROWTH_STOP,
     verify: 1,
+    start_from_last: 0,
+    mode: BLO_MODE_REVERSE,
     reserved1: 0,
     terms: -1,
     iterations: 0,
     max_products: BLO_DEFAULT as i64,
     steps: 0,
     last: BLO_DEFAULT as i64,
+    refine: 0,
+    rank: 0,
+    restart: 0,
+    seed: 0,
     alpha: 0.0,
     epsilon: 0.0,
     cutoff: BLO_DEFAULT as f64,
     tolerance: BLO_DEFAULT as f64,
+    rule: RULE,
 };
 
 /// Fills the options of an estimator with their defaults.
@@ -125,11 +167,11 @@ const DEFAULTS: EstimatorOptions = EstimatorOptions {
 /// - size [in]: sizeof *options
 ///
 /// Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released one; BLO_ERR_INVALID for one above
-/// 4096.
+/// 4096. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_estimator_options_init(options: *mut EstimatorOptions, size: usize) -> Status {
     // SAFETY: the caller vouches for `size` bytes.
-    guard(|| unsafe { init_struct("options", options, size, &DEFAULTS) })
+    guard(|| unsafe { Ok(init_struct("options", options, size, &DEFAULTS)?) })
 }
 
 /// The estimator that options describe; the default one if they are null.
@@ -143,6 +185,23 @@ pub(super) unsafe fn read_estimator(argument: &'static str, options: *const Esti
     let estimator = options.estimator()?;
     estimator.validate()?;
     Ok(estimator)
+}
+
+/// The solve that a pointer means; unrolling is none.
+///
+/// # Safety
+///
+/// As `read_estimator`.
+pub(super) unsafe fn read_solve(
+    argument: &'static str,
+    operation: &'static str,
+    options: *const EstimatorOptions,
+) -> Result<Solve> {
+    // SAFETY: as the caller of this function vouches.
+    match unsafe { read_estimator(argument, options) }? {
+        Estimator::Implicit(solve) => Ok(solve),
+        Estimator::Unrolled(_) => Err(Error::Unsupported { operation, reason: "unrolling is no solve with H" }),
+    }
 }
 
 impl EstimatorOptions {
@@ -163,6 +222,13 @@ impl EstimatorOptions {
             _ => OnGrowth::Stop,
         };
         let verify = flag("verify", self.verify)?;
+        let mode = match choice("mode", self.mode, &MODES)? as i32 {
+            BLO_MODE_REVERSE_CHECKPOINTED => Mode::ReverseCheckpointed,
+            BLO_MODE_FORWARD => Mode::Forward,
+            _ => Mode::Reverse,
+        };
+        let refine = count("refine", self.refine)?;
+        let start_from_last = flag("start_from_last", self.start_from_last)?;
         let tolerance = or_default(self.tolerance);
         let inverse = match kind {
             BLO_ESTIMATOR_DAMPED => Inverse::Damped { epsilon: self.epsilon, by },
@@ -177,14 +243,36 @@ impl EstimatorOptions {
             BLO_ESTIMATOR_IDENTITY => Inverse::Identity { alpha: self.alpha },
             BLO_ESTIMATOR_ZERO => Inverse::Zero,
             BLO_ESTIMATOR_UNROLLED => {
-                check_positive("alpha", self.alpha)?;
-                let unrolled = Unrolled::descent(at_least_one("steps", self.steps)?, self.alpha);
-                let last = count_or_default("last", self.last)?;
-                return Ok(Estimator::Unrolled(Unrolled { last, ..unrolled }));
+                let rule = self.rule.read(&RULE_NAMES)?;
+                let steps = at_least_one("steps", self.steps)?;
+                return Ok(Estimator::Unrolled(Unrolled {
+                    rule,
+                    steps,
+                    last: count_or_default("last", self.last)?,
+                    mode,
+                }));
             }
+            BLO_ESTIMATOR_CG_TWICE => {
+                Inverse::CgTwice { tolerance: tolerance.unwrap_or(0.0), max_products: self.most_products()? }
+            }
+            BLO_ESTIMATOR_MINRES => {
+                Inverse::Minres { tolerance: tolerance.unwrap_or(0.0), max_products: self.most_products()? }
+            }
+            BLO_ESTIMATOR_NYSTROM => {
+                Inverse::Nystrom { rank: at_least_one("rank", self.rank)?, epsilon: self.epsilon, seed: self.seed }
+            }
+            BLO_ESTIMATOR_GMRES => Inverse::Gmres {
+                restart: at_least_one("restart", self.restart)?,
+                tolerance: tolerance.unwrap_or(0.0),
+                max_products: self.most_products()?,
+            },
             _ => Inverse::MinNorm { cutoff: or_default(self.cutoff), by },
         };
-        Ok(Estimator::Implicit(Solve { verify, ..inverse.into() }))
+        Ok(Estimator::Implicit(Solve { inverse, verify, refine, start_from_last }))
+    }
+
+    fn most_products(&self) -> Result<usize> {
+        at_least_one("max_products", self.max_products)
     }
 
     fn by(&self) -> Result<Spectral> {
@@ -215,7 +303,11 @@ impl EstimatorOptions {
     }
 }
 
-const KINDS: [&str; 8] = [
+const RULE_NAMES: [&str; 6] = ["rule.kind", "rule.step", "rule.momentum", "rule.beta1", "rule.beta2", "rule.epsilon"];
+
+const MODES: [&str; 3] = ["BLO_MODE_REVERSE", "BLO_MODE_REVERSE_CHECKPOINTED", "BLO_MODE_FORWARD"];
+
+const KINDS: [&str; 12] = [
     "BLO_ESTIMATOR_MIN_NORM",
     "BLO_ESTIMATOR_DAMPED",
     "BLO_ESTIMATOR_NEUMANN",
@@ -224,6 +316,10 @@ const KINDS: [&str; 8] = [
     "BLO_ESTIMATOR_IDENTITY",
     "BLO_ESTIMATOR_ZERO",
     "BLO_ESTIMATOR_UNROLLED",
+    "BLO_ESTIMATOR_CG_TWICE",
+    "BLO_ESTIMATOR_MINRES",
+    "BLO_ESTIMATOR_NYSTROM",
+    "BLO_ESTIMATOR_GMRES",
 ];
 
 fn or_default(value: f64) -> Option<f64> {
@@ -246,21 +342,11 @@ pub(super) fn at_least_one(argument: &'static str, n: i64) -> Result<usize> {
     }
 }
 
-/// An error about a field whose name in C differs from that in Rust.
-pub(super) fn rename(error: Error, names: &[(&str, &'static str)]) -> Error {
-    match error {
-        Error::Invalid { argument, found, expected } => {
-            let name = names.iter().find(|(rust, _)| *rust == argument).map_or(argument, |(_, c)| *c);
-            Error::Invalid { argument: name, found, expected }
-        }
-        other => other,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::Rule;
 
     #[test]
     fn every_field_arrives() {
@@ -271,6 +357,11 @@ mod tests {
             max_products: 5,
             steps: 6,
             last: 2,
+            refine: 0,
+            rank: 9,
+            restart: 8,
+            seed: 10,
+            rule: RuleOptions { kind: 2, step: 0.3, beta1: 0.4, beta2: 0.5, epsilon: 0.6, ..RULE },
             alpha: 0.7,
             epsilon: 0.8,
             cutoff: 0.09,
@@ -300,15 +391,26 @@ mod tests {
             (BLO_ESTIMATOR_CG, set, Inverse::Cg { iterations: 4, tolerance: 0.01 }),
             (BLO_ESTIMATOR_IDENTITY, set, Inverse::Identity { alpha }),
             (BLO_ESTIMATOR_ZERO, set, Inverse::Zero),
+            (BLO_ESTIMATOR_CG_TWICE, set, Inverse::CgTwice { tolerance: 0.01, max_products: 5 }),
+            (BLO_ESTIMATOR_MINRES, set, Inverse::Minres { tolerance: 0.01, max_products: 5 }),
+            (BLO_ESTIMATOR_NYSTROM, set, Inverse::Nystrom { rank: 9, epsilon: 0.8, seed: 10 }),
+            (BLO_ESTIMATOR_GMRES, set, Inverse::Gmres { restart: 8, tolerance: 0.01, max_products: 5 }),
         ] {
             for verify in [false, true] {
                 let options = EstimatorOptions { kind, verify: verify.into(), ..options };
                 assert_eq!(options.estimator().unwrap(), Estimator::Implicit(Solve { verify, ..inverse.into() }));
             }
         }
-        let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, ..set };
-        let unrolled = Unrolled { last: Some(2), ..Unrolled::descent(6, alpha) };
-        assert_eq!(options.estimator().unwrap(), Estimator::Unrolled(unrolled));
+        let options = EstimatorOptions { kind: BLO_ESTIMATOR_CG, refine: 2, start_from_last: 1, ..set };
+        let cg = Inverse::Cg { iterations: 4, tolerance: 0.01 };
+        let solve = Solve { inverse: cg, verify: false, refine: 2, start_from_last: true };
+        assert_eq!(options.estimator().unwrap(), Estimator::Implicit(solve));
+        let rule = Rule::Adam { step: 0.3, beta1: 0.4, beta2: 0.5, epsilon: 0.6 };
+        for (number, mode) in [Mode::Reverse, Mode::ReverseCheckpointed, Mode::Forward].into_iter().enumerate() {
+            let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, mode: number as i32, ..set };
+            let unrolled = Unrolled { rule, steps: 6, last: Some(2), mode };
+            assert_eq!(options.estimator().unwrap(), Estimator::Unrolled(unrolled));
+        }
     }
 
     #[test]
@@ -317,8 +419,8 @@ mod tests {
         assert_eq!(DEFAULTS.estimator().unwrap(), Estimator::from(exact));
         let options = EstimatorOptions { kind: BLO_ESTIMATOR_CG, iterations: 1, ..DEFAULTS };
         assert_eq!(options.estimator().unwrap(), Estimator::from(Inverse::Cg { iterations: 1, tolerance: 0.0 }));
-        let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, steps: 1, alpha: 0.5, ..DEFAULTS };
-        let unrolled = Unrolled::descent(1, 0.5);
+        let options = EstimatorOptions { kind: BLO_ESTIMATOR_UNROLLED, steps: 1, ..DEFAULTS };
+        let unrolled = Unrolled::descent(1, 1e-3);
         assert_eq!(options.estimator().unwrap(), Estimator::Unrolled(unrolled));
     }
 }

@@ -3,30 +3,69 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `status` | status numbers, the last message, the version |
-//! | `problem` | problem handles: quadratics and callbacks |
-//! | `estimator` | how a hypergradient is approximated, as a C struct |
-//! | `hypergradient` | one hypergradient and its report |
-//! | `run` | a cold- or warm-start loop |
-//! | `guard`, `args` | what every function shares: panics, pointers, sizes, growing structs |
+//! | `problem`, `network`, `callbacks` | problem handles of every family |
+//! | `estimator`, `report` | how a hypergradient is approximated and how its solve went, as C structs |
+//! | `evaluate` | workspaces: objectives, products, hypergradients, responses, influence |
+//! | `solver` | solves with an operator of the caller's, called for its products or asking for them |
+//! | `optimizer` | first-order rules alone, for loops of the caller's own |
+//! | `run_options`, `runner` | cold- and warm-start loops |
+//! | `analysis` | checks of derivatives, equilibria, spectra |
+//! | `f32` | every `_f64` function in single precision; generated from them by `tests/header.rs` |
+//! | `family` | the families of problems behind one type |
+//! | `handle`, `guard`, `args` | what every function shares: handles, panics, pointers, sizes, growing structs |
 //!
-//! Each exported body is one call of `guard` or `contain`, which keep panics in. Inputs are copied before anything runs
-//! and outputs are written after everything has succeeded, so that no Rust reference to a caller's array is alive while
-//! a callback runs (the trace, which its documentation reserves, excepted).
+//! # The header's central shape
+//!
+//! Two shapes were written down before it was coded:
+//!
+//! - *one object for everything*, as OSQP has it: `blo_setup(problem, options, estimator, &solver)`, then calls that read and
+//!   write its parts. One handle to learn; but a hypergradient at a point of the caller's needs setters for u and w, two
+//!   threads that share a problem need two copies of its data, and options that only some calls use sit in one struct;
+//! - *immutable problems, and small handles that each own the scratch of one kind of work*: a workspace for evaluations, a
+//!   runner for loops, a solver and a session for operators, an optimizer for loops of the caller's. Data are shared by
+//!   reference count, so handles may be destroyed in any order; all that a call needs is in its arguments.
+//!
+//! The second is here: it is the shape of the Rust library (`Problem`, `Workspace`, `Runner`, `Session`), so that no state
+//! lives in the C layer alone, and threads need one rule: share problems, confine the rest. Its price is one more create and
+//! destroy in the shortest program.
+//!
+//! Each exported body is one call of `guard` or `contain`, which keep panics in, over a generic function for both
+//! precisions. Inputs are copied before anything runs and outputs are written after everything has succeeded, so that no
+//! Rust reference to a caller's array is alive while a callback runs (the trace, which its documentation reserves, excepted).
+//! Copies go into the handle's own arrays: nothing is allocated per step.
 
 #![allow(clippy::missing_safety_doc, reason = "the doc comments are the C manual, with each pointer's contract")]
-#![allow(clippy::too_many_arguments, reason = "C has no slices, and the terms of a quadratic are many")]
+#![allow(clippy::too_many_arguments, reason = "C has no slices")]
 #![allow(rustdoc::broken_intra_doc_links, reason = "[in] and [out] are for the reader of the header")]
 
+mod analysis;
 mod args;
+mod callbacks;
 mod estimator;
+mod evaluate;
+mod f32;
+mod family;
 mod guard;
-mod hypergradient;
+mod handle;
+mod network;
+mod optimizer;
 mod problem;
-mod run;
+mod report;
+mod run_options;
+mod runner;
+mod solver;
 mod status;
 
+pub use analysis::*;
+pub use callbacks::*;
 pub use estimator::*;
-pub use hypergradient::*;
+pub use evaluate::*;
+pub use f32::*;
+pub use network::*;
+pub use optimizer::*;
 pub use problem::*;
-pub use run::*;
+pub use report::*;
+pub use run_options::*;
+pub use runner::*;
+pub use solver::*;
 pub use status::*;

@@ -1,385 +1,450 @@
-//! Problem handles.
+//! Problem handles, quadratics and regressions.
 
-use super::args::{Growing, dimension, elements, not_null, read_array, read_struct};
-use super::guard::{contain, guard};
+use super::args::{Growing, choice, dimension, elements, init_struct, not_null, read_matrix, read_struct};
+use super::family::Family;
+use super::guard::{Done, guard};
+use super::handle::{self, Opaque, create, share};
 use super::status::Status;
-use crate::problem::{InnerTerms, OuterTerms, Problem, Quadratic, UserProblem};
-use crate::solve::Space;
-use crate::{Error, Result};
-use std::ffi::c_void;
-use std::ptr;
+use crate::error::invalid;
+use crate::problem::{
+    Examples, InnerTerms, L2, LeastSquares, Loss, OuterTerms, Problem as _, Quadratic, Reduction, Regression,
+};
+use crate::{Result, Scalar};
+use std::marker::PhantomData;
 
-/// A bilevel problem in doubles: u of n_outer and w of n_inner elements.
+use std::sync::Arc;
+
+/// A bilevel problem: u of n_outer and w of n_inner elements.
 ///
-/// Made by a blo_problem_create function, ended by blo_problem_destroy_f64. Immutable after creation: any number of
-/// threads may use one at the same time, if its callbacks allow that.
-pub struct ProblemF64(pub(super) Kind);
+/// Made by a blo_problem_create function, ended by its blo_problem_destroy function. Immutable after creation: any number
+/// of threads may use one at the same time, if its callbacks allow that. What is made from a problem shares it, and keeps
+/// it alive after its handle was destroyed.
+pub struct Problem<T>(PhantomData<T>);
 
-/// What a handle holds. Matched once in each call; what follows is generic.
-pub(super) enum Kind {
-    Quadratic(Quadratic<f64>),
-    User(UserProblem<f64>),
+impl<T: Scalar> Opaque for Problem<T> {
+    type Value = Arc<Family<T>>;
+    const TAG: u64 = 0xb10_0000 + size_of::<T>() as u64;
 }
 
-impl Kind {
-    /// The lengths of u and w.
-    pub(super) fn dimensions(&self) -> (usize, usize) {
-        fn of<P: Problem<f64>>(problem: &P) -> (usize, usize) {
-            (problem.outer_space().len(), problem.inner_space().len())
-        }
-        match self {
-            Kind::Quadratic(problem) => of(problem),
-            Kind::User(problem) => of(problem),
-        }
-    }
-}
-
-/// The inner objective: *value = f(u, w), gradient = (partial f / partial w).
+/// The terms of a quadratic problem: f(u, w) = w'A w / 2 + w'B u + u'C u / 2 + d'w + e'u + c and
+/// F(u, w) = w'P w / 2 + f'w + h.
 ///
-/// - u [in, n_outer], w [in, n_inner]: where
-/// - value [out, 1]
-/// - gradient [out, n_inner]
-/// - user_data: as given at creation
-///
-/// Returns 0, or another number to fail.
-pub type InnerF64 = Option<
-    unsafe extern "C" fn(
-        n_outer: i64,
-        n_inner: i64,
-        u: *const f64,
-        w: *const f64,
-        value: *mut f64,
-        gradient: *mut f64,
-        user_data: *mut c_void,
-    ) -> i32,
->;
-
-/// The outer objective: *value = F(u, w), gradient_u = (partial F / partial u), gradient_w = (partial F / partial
-/// w).
-///
-/// - u [in, n_outer], w [in, n_inner]: where
-/// - value [out, 1]
-/// - gradient_u [out, n_outer], gradient_w [out, n_inner]
-/// - user_data: as given at creation
-///
-/// Returns 0, or another number to fail.
-pub type OuterF64 = Option<
-    unsafe extern "C" fn(
-        n_outer: i64,
-        n_inner: i64,
-        u: *const f64,
-        w: *const f64,
-        value: *mut f64,
-        gradient_u: *mut f64,
-        gradient_w: *mut f64,
-        user_data: *mut c_void,
-    ) -> i32,
->;
-
-/// A product with second derivatives of f at (u, w). With H = d2f/dw dw' (n_inner x n_inner, symmetric) and
-/// M = d2f/dw du' (n_inner x n_outer):
-///
-/// - hvp: out = H v, with v and out of n_inner elements
-/// - mixed_vjp: out = M' v, with v of n_inner and out of n_outer elements
-/// - mixed_jvp: out = M v, with v of n_outer and out of n_inner elements
-///
-/// Returns 0, or another number to fail.
-pub type ProductF64 = Option<
-    unsafe extern "C" fn(
-        n_outer: i64,
-        n_inner: i64,
-        u: *const f64,
-        w: *const f64,
-        v: *const f64,
-        out: *mut f64,
-        user_data: *mut c_void,
-    ) -> i32,
->;
-
-/// The functions of a callback problem. Set the struct to zero, struct_size to its size, then the functions.
-///
-/// Rules for each: it is called on the thread that called the library; its arrays are valid until it returns;
-/// outputs hold zeros on entry (*value: NaN) and must be written in full; NaN or an infinity in them is
-/// BLO_ERR_NON_FINITE with the function named. A return other than 0 ends the call with BLO_ERR_CALLBACK. It must
-/// return: no C++ exception and no longjmp may leave it. It may call this library, also with the same problem.
+/// Set the struct to zero, struct_size to its size, then the terms. Arrays that may be NULL are then zero. Strides are
+/// elements from row to row; 0: no gaps.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct CallbacksF64 {
-    /// sizeof(blo_callbacks_f64).
+pub struct Quadratics<T> {
+    /// The size of this struct.
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// f and its gradient.
-    pub inner: InnerF64,
-    /// F and its gradients.
-    pub outer: OuterF64,
-    /// H v.
-    pub hvp: ProductF64,
-    /// M' v.
-    pub mixed_vjp: ProductF64,
-    /// M v; may be NULL. For what differentiates forward, which nothing in this version does.
-    pub mixed_jvp: ProductF64,
+    /// m, the length of u, 1 or above.
+    pub n_outer: i64,
+    /// n, the length of w, 1 or above.
+    pub n_inner: i64,
+    /// A (n x n): symmetric, positive semidefinite; may be singular.
+    pub a: *const T,
+    /// The stride of a.
+    pub a_stride: i64,
+    /// B (n x m).
+    pub b: *const T,
+    /// The stride of b.
+    pub b_stride: i64,
+    /// C (m x m), symmetric; may be NULL.
+    pub c: *const T,
+    /// The stride of c.
+    pub c_stride: i64,
+    /// d (n); may be NULL.
+    pub d: *const T,
+    /// e (m); may be NULL.
+    pub e: *const T,
+    /// P (n x n): symmetric, positive semidefinite.
+    pub p: *const T,
+    /// The stride of p.
+    pub p_stride: i64,
+    /// f (n); may be NULL.
+    pub f: *const T,
+    /// The constant c.
+    pub constant: f64,
+    /// The constant h.
+    pub outer_constant: f64,
 }
 
-// SAFETY: two u32, then nullable function pointers; a null tail is `None`.
-unsafe impl Growing for CallbacksF64 {
-    const FIRST_SIZE: usize = 8 + 5 * size_of::<*const c_void>();
+// SAFETY: two u32, then pointers, integers and doubles of 8 bytes, as the assertion below shows.
+unsafe impl<T: Scalar> Growing for Quadratics<T> {
+    const FIRST_SIZE: usize = 8 + 15 * 8;
 }
 
-const _: () = assert!(size_of::<CallbacksF64>() == CallbacksF64::FIRST_SIZE);
+const _: () = assert!(size_of::<usize>() != 8 || size_of::<Quadratics<f64>>() == Quadratics::<f64>::FIRST_SIZE);
 
-/// Makes a problem of two quadratics: f(u, w) = w'A w / 2 + w'B u + u'C u / 2 + d'w + e'u + c and
-/// F(u, w) = w'P w / 2 + f'w + h.
+/// Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
+/// size, then the fields. Strides are elements from row to row; 0: no gaps.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ExampleRows<T> {
+    /// The size of this struct.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The number of examples, 1 or above.
+    pub rows: i64,
+    /// The number of columns of design, 1 or above.
+    pub features: i64,
+    /// (rows x features). May be NULL where it is made from u.
+    pub design: *const T,
+    /// The stride of design.
+    pub design_stride: i64,
+    /// (rows x outputs): one output for squared and logistic losses of regressions, one for each class of a softmax, those
+    /// of a network. May be NULL where it is made from u.
+    pub targets: *const T,
+    /// The stride of targets.
+    pub targets_stride: i64,
+}
+
+// SAFETY: two u32, then pointers and integers of 8 bytes, as the assertion below shows.
+unsafe impl<T: Scalar> Growing for ExampleRows<T> {
+    const FIRST_SIZE: usize = 8 + 6 * 8;
+}
+
+const _: () = assert!(size_of::<usize>() != 8 || size_of::<ExampleRows<f64>>() == ExampleRows::<f64>::FIRST_SIZE);
+
+/// loss: (phi'w - t)^2 / 2.
+pub const BLO_LOSS_SQUARED: i32 = 0;
+/// loss: binary cross-entropy of one logit; targets are probabilities of the class 1.
+pub const BLO_LOSS_LOGISTIC: i32 = 1;
+/// loss: softmax cross-entropy; targets are rows of probabilities, one for each class, and w is (classes x features).
+pub const BLO_LOSS_SOFTMAX: i32 = 2;
+
+/// outer: u is the inner targets. BLO_LOSS_SQUARED only.
+pub const BLO_OUTER_TARGETS: i32 = 0;
+/// outer: u is the L2 penalties c, 0 or above.
+pub const BLO_OUTER_RAW_L2: i32 = 1;
+/// outer: u is the logarithms of the L2 penalties, c = exp(u).
+pub const BLO_OUTER_LOG_L2: i32 = 2;
+/// outer: u is the logits of the inner examples' weights, a = 1 / (1 + exp(-u)).
+pub const BLO_OUTER_EXAMPLE_WEIGHTS: i32 = 3;
+
+/// group: one penalty for all of w.
+pub const BLO_GROUP_ALL: i32 = 0;
+/// group: one for each feature, shared by the classes.
+pub const BLO_GROUP_FEATURE: i32 = 1;
+/// group: one for each class, shared by the features.
+pub const BLO_GROUP_CLASS: i32 = 2;
+
+/// reduction: the sum over the inner examples.
+pub const BLO_REDUCTION_SUM: i32 = 0;
+/// reduction: their mean.
+pub const BLO_REDUCTION_MEAN: i32 = 1;
+
+/// What a regression is. Initialise it with blo_regression_options_init, then set what differs.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RegressionOptions {
+    /// Set by blo_regression_options_init.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// One of BLO_LOSS_. Default BLO_LOSS_SQUARED.
+    pub loss: i32,
+    /// The classes of BLO_LOSS_SOFTMAX, 2 or above; else 0. Default 0.
+    pub classes: i32,
+    /// One of BLO_OUTER_: what u is. Default BLO_OUTER_LOG_L2.
+    pub outer: i32,
+    /// One of BLO_GROUP_, for penalties. Default BLO_GROUP_ALL.
+    pub group: i32,
+    /// One of BLO_REDUCTION_. Default BLO_REDUCTION_MEAN.
+    pub reduction: i32,
+    /// 0.
+    pub reserved1: i32,
+    /// The fixed penalty of all of w with BLO_OUTER_EXAMPLE_WEIGHTS, 0 or above; else 0. Default 0.
+    pub l2: f64,
+}
+
+// SAFETY: two u32, then integers and a double without padding, as the assertion below shows.
+unsafe impl Growing for RegressionOptions {
+    const FIRST_SIZE: usize = 40;
+}
+
+const _: () = assert!(size_of::<RegressionOptions>() == RegressionOptions::FIRST_SIZE);
+
+const DEFAULTS: RegressionOptions = RegressionOptions {
+    struct_size: RegressionOptions::FIRST_SIZE as u32,
+    reserved: 0,
+    loss: BLO_LOSS_SQUARED,
+    classes: 0,
+    outer: BLO_OUTER_LOG_L2,
+    group: BLO_GROUP_ALL,
+    reduction: BLO_REDUCTION_MEAN,
+    reserved1: 0,
+    l2: 0.0,
+};
+
+/// Fills the options of a regression with their defaults.
 ///
-/// - n_outer, n_inner [in]: the lengths of u and w, 1 or above
-/// - A [in, n_inner x n_inner]: symmetric, positive semidefinite; may be singular
-/// - B [in, n_inner x n_outer]
-/// - C [in, n_outer x n_outer]: symmetric
-/// - d [in, n_inner], e [in, n_outer], c [in]
-/// - P [in, n_inner x n_inner]: symmetric, positive semidefinite
-/// - f [in, n_inner], h [in]
+/// - options [out]: the options
+/// - size [in]: sizeof *options
+///
+/// Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released one; BLO_ERR_INVALID for one above
+/// 4096. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_regression_options_init(options: *mut RegressionOptions, size: usize) -> Status {
+    // SAFETY: the caller vouches for `size` bytes.
+    guard(|| unsafe { Ok(init_struct("options", options, size, &DEFAULTS)?) })
+}
+
+/// Makes a problem of two quadratics; see blo_quadratics_f64 for the formula. H = A, M = B.
+///
+/// - terms [in]: the terms; all arrays are copied
 /// - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 ///
-/// Matrices are row-major without gaps. All arrays are copied.
-///
-/// Errors: BLO_ERR_NULL; BLO_ERR_INVALID for a size below 1, or so large that a matrix cannot exist;
-/// BLO_ERR_NON_FINITE; BLO_ERR_ASYMMETRIC for A, C or P; BLO_ERR_INDEFINITE for A or P.
+/// Errors: BLO_ERR_NULL for terms, problem, a, b or p; BLO_ERR_INVALID for a size below 1, or so large that a matrix cannot
+/// exist, and for a stride; BLO_ERR_NON_FINITE; BLO_ERR_ASYMMETRIC for A, C or P; BLO_ERR_INDEFINITE for A or P;
+/// BLO_ERR_STRUCT_SIZE. Since 0.1.
 #[unsafe(no_mangle)]
-#[allow(non_snake_case, reason = "the names of the formula")]
 pub unsafe extern "C" fn blo_problem_create_quadratic_f64(
-    n_outer: i64,
-    n_inner: i64,
-    A: *const f64,
-    B: *const f64,
-    C: *const f64,
-    d: *const f64,
-    e: *const f64,
-    c: f64,
-    P: *const f64,
-    f: *const f64,
-    h: f64,
-    problem: *mut *mut ProblemF64,
+    terms: *const Quadratics<f64>,
+    problem: *mut *mut Problem<f64>,
 ) -> Status {
+    // SAFETY: the caller vouches for a struct of the size in its first field with its arrays, and for the handle's place.
+    guard(|| unsafe { create_quadratic(terms, problem) })
+}
+
+pub(super) unsafe fn create_quadratic<T: Scalar>(terms: *const Quadratics<T>, problem: *mut *mut Problem<T>) -> Done {
     let body = || {
-        let (m, n) = (dimension("n_outer", n_outer)?, dimension("n_inner", n_inner)?);
-        let mm = elements("n_outer", m, m)?;
-        let nn = elements("n_inner", n, n)?;
-        let nm = elements("n_inner", n, m)?;
-        // No array is read before all of them are known to be there.
-        for (argument, pointer) in [("A", A), ("B", B), ("C", C), ("d", d), ("e", e), ("P", P), ("f", f)] {
+        // SAFETY: zero bytes are a struct of null pointers and numbers.
+        let none = unsafe { std::mem::zeroed() };
+        // SAFETY: as the caller vouches.
+        let terms = unsafe { read_struct("terms", terms, none) }?;
+        let (m, n) = (dimension("n_outer", terms.n_outer)?, dimension("n_inner", terms.n_inner)?);
+        elements("n_outer", m, m)?;
+        elements("n_inner", n, n.max(m))?;
+        // No array is read before all of those that have to be there are known to be.
+        for (argument, pointer) in [("a", terms.a), ("b", terms.b), ("p", terms.p)] {
             not_null(argument, pointer)?;
         }
+        let zero = |rows: usize, columns: usize| vec![T::ZERO; rows * columns];
         // SAFETY: the caller vouches for arrays of these sizes.
         let (inner, outer) = unsafe {
-            let inner = InnerTerms {
-                a: read_array("A", A, nn)?,
-                b: read_array("B", B, nm)?,
-                c: read_array("C", C, mm)?,
-                d: read_array("d", d, n)?,
-                e: read_array("e", e, m)?,
-                constant: c,
+            let optional = |argument, pointer: *const T, rows, columns, stride| {
+                if pointer.is_null() {
+                    Ok(zero(rows, columns))
+                } else {
+                    read_matrix(argument, pointer, rows, columns, stride)
+                }
             };
-            (inner, OuterTerms { p: read_array("P", P, nn)?, f: read_array("f", f, n)?, h })
+            let inner = InnerTerms {
+                a: read_matrix("a", terms.a, n, n, terms.a_stride)?,
+                b: read_matrix("b", terms.b, n, m, terms.b_stride)?,
+                c: optional("c", terms.c, m, m, terms.c_stride)?,
+                d: optional("d", terms.d, 1, n, 0)?,
+                e: optional("e", terms.e, 1, m, 0)?,
+                constant: T::from_f64(terms.constant),
+            };
+            let p = read_matrix("p", terms.p, n, n, terms.p_stride)?;
+            (inner, OuterTerms { p, f: optional("f", terms.f, 1, n, 0)?, h: T::from_f64(terms.outer_constant) })
         };
-        Ok(Kind::Quadratic(Quadratic::new(n, m, inner, outer)?))
+        Ok(Arc::new(Family::Quadratic(Quadratic::new(n, m, inner, outer)?)))
     };
-    // SAFETY: the caller vouches for the place of the handle.
-    guard(|| unsafe { create(problem, body) })
+    // SAFETY: as the caller vouches.
+    unsafe { create("problem", problem, body) }
 }
 
-/// Makes a problem of the caller's functions.
+/// Makes a linear regression, with loss l of the logits z = W phi:
+/// f(u, w) = s sum_i a_i l(z_i, t_i) + sum_j c_j w_j^2 / 2, s = 1 or 1/n, and F(w) = 1/N sum_i l(z_i, t_i) over the N
+/// outer examples. The options say which of t, c and a is u.
 ///
-/// - n_outer, n_inner [in]: the lengths of u and w, 1 or above
-/// - callbacks [in]: the functions; the struct is copied
-/// - user_data [in]: passed to each of them; may be NULL; lent until the problem is destroyed
+/// - inner, outer [in]: the examples, of as many features; copied. inner.targets may be NULL with BLO_OUTER_TARGETS
+/// - options [in]: what the regression is; NULL for the defaults
 /// - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 ///
-/// Errors: BLO_ERR_NULL, also for a missing function other than mixed_jvp; BLO_ERR_INVALID for a size below 1;
-/// BLO_ERR_STRUCT_SIZE.
+/// n_inner is features, or classes x features; n_outer is the number of inner examples (BLO_OUTER_TARGETS,
+/// BLO_OUTER_EXAMPLE_WEIGHTS) or of penalties.
+///
+/// Errors: BLO_ERR_NULL; BLO_ERR_INVALID for sizes, strides, options, and targets that are no probabilities;
+/// BLO_ERR_NON_FINITE; BLO_ERR_STRUCT_SIZE. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn blo_problem_create_callbacks_f64(
-    n_outer: i64,
-    n_inner: i64,
-    callbacks: *const CallbacksF64,
-    user_data: *mut c_void,
-    problem: *mut *mut ProblemF64,
+pub unsafe extern "C" fn blo_problem_create_regression_f64(
+    inner: *const ExampleRows<f64>,
+    outer: *const ExampleRows<f64>,
+    options: *const RegressionOptions,
+    problem: *mut *mut Problem<f64>,
 ) -> Status {
+    // SAFETY: the caller vouches for structs of the sizes in their first fields with their arrays, and for the handle's place.
+    guard(|| unsafe { create_regression(inner, outer, options, problem) })
+}
+
+pub(super) unsafe fn create_regression<T: Scalar>(
+    inner: *const ExampleRows<T>,
+    outer: *const ExampleRows<T>,
+    options: *const RegressionOptions,
+    problem: *mut *mut Problem<T>,
+) -> Done {
     let body = || {
-        let (m, n) = (dimension("n_outer", n_outer)?, dimension("n_inner", n_inner)?);
-        let none = CallbacksF64 {
-            struct_size: 0,
-            reserved: 0,
-            inner: None,
-            outer: None,
-            hvp: None,
-            mixed_vjp: None,
-            mixed_jvp: None,
+        // SAFETY: as the caller vouches.
+        let options = if options.is_null() { DEFAULTS } else { unsafe { read_struct("options", options, DEFAULTS) }? };
+        let how = options.read()?;
+        // SAFETY: as the caller vouches.
+        let (inner, outer) = unsafe {
+            let own_targets = options.outer != BLO_OUTER_TARGETS;
+            (
+                read_examples(["inner", "inner design", "inner targets"], inner, how.outputs, true, own_targets)?,
+                read_examples(["outer", "outer design", "outer targets"], outer, how.outputs, true, true)?,
+            )
         };
-        // SAFETY: the caller vouches for a struct of the size in its first field.
-        let callbacks = unsafe { read_struct("callbacks", callbacks, none) }?;
-        user_problem(m, n, &callbacks, user_data).map(Kind::User)
+        Ok(Arc::new(how.regression(inner, outer)?))
     };
-    // SAFETY: the caller vouches for the place of the handle.
-    guard(|| unsafe { create(problem, body) })
+    // SAFETY: as the caller vouches.
+    unsafe { create("problem", problem, body) }
 }
 
-/// Ends a problem and sets *problem to NULL.
-///
-/// - problem [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
-///
-/// No call may be using the problem. Leaves the message of blo_last_error alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn blo_problem_destroy_f64(problem: *mut *mut ProblemF64) {
-    // A panic in a destructor has nobody to be told to.
-    let _ = contain(|| {
-        if problem.is_null() {
-            return;
-        }
-        // SAFETY: not null, so the place of a handle, which is null or was made by `create` and not yet ended.
-        let handle = unsafe { problem.replace(ptr::null_mut()) };
-        if !handle.is_null() {
-            // SAFETY: as above: `create` made it with `Box::into_raw`.
-            drop(unsafe { Box::from_raw(handle) });
-        }
-    });
-}
-
-/// Puts a new handle into its place.
+/// The examples of a struct; arrays that need not be there are zero.
 ///
 /// # Safety
 ///
-/// `place` is null or writable.
-unsafe fn create(place: *mut *mut ProblemF64, body: impl FnOnce() -> Result<Kind>) -> Result<()> {
-    not_null("problem", place)?;
-    // SAFETY: not null.
-    unsafe { place.write(ptr::null_mut()) };
-    let kind = body()?;
-    // SAFETY: not null.
-    unsafe { place.write(Box::into_raw(Box::new(ProblemF64(kind)))) };
-    Ok(())
-}
-
-/// The problem behind a handle.
-///
-/// # Safety
-///
-/// `problem` is null or a handle that is not ended for as long as the reference lives.
-pub(super) unsafe fn borrow<'a>(problem: *const ProblemF64) -> Result<&'a Kind> {
-    not_null("problem", problem)?;
-    // SAFETY: not null, and as the caller of this function vouches. Handles are never borrowed mutably.
-    Ok(unsafe { &(*problem).0 })
-}
-
-fn returned(name: &'static str, code: i32) -> Result<()> {
-    if code == 0 { Ok(()) } else { Err(Error::Callback { name, code }) }
-}
-
-fn user_problem(m: usize, n: usize, callbacks: &CallbacksF64, data: *mut c_void) -> Result<UserProblem<f64>> {
-    let inner = callbacks.inner.ok_or(Error::Null { argument: "callbacks.inner" })?;
-    let outer = callbacks.outer.ok_or(Error::Null { argument: "callbacks.outer" })?;
-    let hvp = callbacks.hvp.ok_or(Error::Null { argument: "callbacks.hvp" })?;
-    let mixed_vjp = callbacks.mixed_vjp.ok_or(Error::Null { argument: "callbacks.mixed_vjp" })?;
-    let (n_outer, n_inner) = (m as i64, n as i64);
-    // A value that is never written is caught like any other NaN.
-    let inner = move |u: &[f64], w: &[f64], gradient: &mut [f64]| {
-        let mut value = f64::NAN;
-        // SAFETY: the arrays have the sizes stated, and live until the callback returns.
-        let code = unsafe { inner(n_outer, n_inner, u.as_ptr(), w.as_ptr(), &mut value, gradient.as_mut_ptr(), data) };
-        returned("inner", code).map(|()| value)
+/// `examples` is null, or a struct of the size in its first field whose arrays are null or have the sizes that it says.
+pub(super) unsafe fn read_examples<T: Scalar>(
+    [argument, design_name, targets_name]: [&'static str; 3],
+    examples: *const ExampleRows<T>,
+    outputs: usize,
+    needs_design: bool,
+    needs_targets: bool,
+) -> Result<Examples<T>> {
+    // SAFETY: zero bytes are a struct of null pointers and numbers.
+    let none = unsafe { std::mem::zeroed() };
+    // SAFETY: as the caller vouches.
+    let examples = unsafe { read_struct(argument, examples, none) }?;
+    let (rows, features) = (dimension("rows", examples.rows)?, dimension("features", examples.features)?);
+    elements("rows", rows, features.max(outputs))?;
+    let read = |argument, pointer: *const T, columns, stride, needed: bool| {
+        if pointer.is_null() && !needed {
+            return Ok(None);
+        }
+        // SAFETY: as the caller vouches.
+        unsafe { read_matrix(argument, pointer, rows, columns, stride) }.map(Some)
     };
-    let outer = move |u: &[f64], w: &[f64], gradient_u: &mut [f64], gradient_w: &mut [f64]| {
-        let mut value = f64::NAN;
-        let (to_u, to_w) = (gradient_u.as_mut_ptr(), gradient_w.as_mut_ptr());
-        // SAFETY: as for `inner`.
-        let code = unsafe { outer(n_outer, n_inner, u.as_ptr(), w.as_ptr(), &mut value, to_u, to_w, data) };
-        returned("outer", code).map(|()| value)
-    };
-    let product = |name, function| product(name, function, n_outer, n_inner, data);
-    let problem = UserProblem::new(m, n, inner, outer, product("hvp", hvp), product("mixed_vjp", mixed_vjp));
-    Ok(match callbacks.mixed_jvp {
-        Some(mixed_jvp) => problem.with_mixed_jvp(product("mixed_jvp", mixed_jvp)),
-        None => problem,
+    let design = read(design_name, examples.design, features, examples.design_stride, needs_design)?;
+    let targets = read(targets_name, examples.targets, outputs, examples.targets_stride, needs_targets)?;
+    Ok(Examples {
+        design: design.unwrap_or_default(),
+        features,
+        targets: targets.unwrap_or_else(|| vec![T::ZERO; rows * outputs]),
     })
 }
 
-type Product = unsafe extern "C" fn(i64, i64, *const f64, *const f64, *const f64, *mut f64, *mut c_void) -> i32;
+/// Options that make sense.
+struct How {
+    loss: Option<Loss>,
+    outputs: usize,
+    outer: i32,
+    group: L2,
+    reduction: Reduction,
+    l2: f64,
+}
 
-fn product(
-    name: &'static str,
-    function: Product,
-    n_outer: i64,
-    n_inner: i64,
-    data: *mut c_void,
-) -> impl Fn(&[f64], &[f64], &[f64], &mut [f64]) -> Result<()> + 'static {
-    move |u, w, v, out| {
-        // SAFETY: the arrays have the sizes stated, and live until the callback returns.
-        let code = unsafe { function(n_outer, n_inner, u.as_ptr(), w.as_ptr(), v.as_ptr(), out.as_mut_ptr(), data) };
-        returned(name, code)
+/// One of BLO_REDUCTION_.
+pub(super) fn read_reduction(found: i32) -> Result<Reduction> {
+    match choice("reduction", found, &["BLO_REDUCTION_SUM", "BLO_REDUCTION_MEAN"])? as i32 {
+        BLO_REDUCTION_SUM => Ok(Reduction::Sum),
+        _ => Ok(Reduction::Mean),
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    unsafe extern "C" fn value(
-        _: i64,
-        _: i64,
-        _: *const f64,
-        _: *const f64,
-        _: *mut f64,
-        _: *mut f64,
-        _: *mut c_void,
-    ) -> i32 {
-        0
-    }
-
-    unsafe extern "C" fn values(
-        _: i64,
-        _: i64,
-        _: *const f64,
-        _: *const f64,
-        _: *mut f64,
-        _: *mut f64,
-        _: *mut f64,
-        _: *mut c_void,
-    ) -> i32 {
-        0
-    }
-
-    unsafe extern "C" fn sizes(
-        n_outer: i64,
-        n_inner: i64,
-        _: *const f64,
-        _: *const f64,
-        v: *const f64,
-        out: *mut f64,
-        _: *mut c_void,
-    ) -> i32 {
-        // SAFETY: v and out have at least one element in this test.
-        unsafe { out.write(*v + (10 * n_outer + n_inner) as f64) };
-        0
-    }
-
-    /// Nothing in the interface calls `mixed_jvp` yet.
-    #[test]
-    fn the_forward_product_arrives() {
-        let none = CallbacksF64 {
-            struct_size: 0,
-            reserved: 0,
-            inner: Some(value),
-            outer: Some(values),
-            hvp: Some(sizes),
-            mixed_vjp: Some(sizes),
-            mixed_jvp: None,
+impl RegressionOptions {
+    fn read(&self) -> Result<How> {
+        if self.reserved1 != 0 {
+            return Err(invalid("reserved1", self.reserved1, 0));
+        }
+        let losses = ["BLO_LOSS_SQUARED", "BLO_LOSS_LOGISTIC", "BLO_LOSS_SOFTMAX"];
+        let softmax = choice("loss", self.loss, &losses)? as i32 == BLO_LOSS_SOFTMAX;
+        if softmax != (self.classes >= 2) || (!softmax && self.classes != 0) {
+            return Err(invalid("classes", self.classes, "2 or above with BLO_LOSS_SOFTMAX, else 0"));
+        }
+        let classes = self.classes as usize;
+        let (loss, outputs) = match self.loss {
+            BLO_LOSS_LOGISTIC => (Some(Loss::Logistic), 1),
+            BLO_LOSS_SOFTMAX => (Some(Loss::Softmax { classes }), classes),
+            _ => (None, 1),
         };
-        let forward = |callbacks: &CallbacksF64| {
-            let problem = user_problem(2, 1, callbacks, ptr::null_mut()).unwrap();
-            let mut out = vec![0.0];
-            problem.mixed_jvp(&mut problem.workspace(), &vec![0.5, 0.0], &mut out).map(|()| out)
-        };
-        assert!(matches!(forward(&none), Err(Error::Unsupported { operation: "mixed_jvp", .. })));
-        assert_eq!(forward(&CallbacksF64 { mixed_jvp: Some(sizes), ..none }).unwrap(), [21.5]);
+        let outers = ["BLO_OUTER_TARGETS", "BLO_OUTER_RAW_L2", "BLO_OUTER_LOG_L2", "BLO_OUTER_EXAMPLE_WEIGHTS"];
+        let outer = choice("outer", self.outer, &outers)? as i32;
+        if outer == BLO_OUTER_TARGETS && loss.is_some() {
+            return Err(invalid("outer", "BLO_OUTER_TARGETS", "another, or BLO_LOSS_SQUARED"));
+        }
+        if outer != BLO_OUTER_EXAMPLE_WEIGHTS && self.l2 != 0.0 {
+            return Err(invalid("l2", self.l2, "0: only BLO_OUTER_EXAMPLE_WEIGHTS has a fixed penalty"));
+        }
+        let group =
+            match choice("group", self.group, &["BLO_GROUP_ALL", "BLO_GROUP_FEATURE", "BLO_GROUP_CLASS"])? as i32 {
+                BLO_GROUP_FEATURE => L2::PerFeature,
+                BLO_GROUP_CLASS => L2::PerClass,
+                _ => L2::Scalar,
+            };
+        Ok(How { loss, outputs, outer, group, reduction: read_reduction(self.reduction)?, l2: self.l2 })
     }
+}
+
+impl How {
+    fn regression<T: Scalar>(&self, inner: Examples<T>, outer: Examples<T>) -> Result<Family<T>> {
+        let How { group, reduction, l2, .. } = *self;
+        match self.loss {
+            None => match self.outer {
+                BLO_OUTER_TARGETS => LeastSquares::targets(inner, outer, reduction),
+                BLO_OUTER_RAW_L2 => LeastSquares::raw_l2(group, inner, outer, reduction),
+                BLO_OUTER_LOG_L2 => LeastSquares::log_l2(group, inner, outer, reduction),
+                _ => LeastSquares::example_weights(l2, inner, outer, reduction),
+            }
+            .map(Family::LeastSquares),
+            Some(loss) => match self.outer {
+                BLO_OUTER_RAW_L2 => Regression::raw_l2(loss, group, inner, outer, reduction),
+                BLO_OUTER_LOG_L2 => Regression::log_l2(loss, group, inner, outer, reduction),
+                _ => Regression::example_weights(loss, l2, inner, outer, reduction),
+            }
+            .map(Family::Regression),
+        }
+    }
+}
+
+/// The sizes of a problem.
+///
+/// - problem [in]: the problem
+/// - n_outer, n_inner [out]: the lengths of u and w; may be NULL
+/// - n_examples [out]: the number of inner examples, 0 where f is not known as a sum over examples; may be NULL
+///
+/// Errors: BLO_ERR_NULL or BLO_ERR_INVALID for problem. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_problem_sizes_f64(
+    problem: *const Problem<f64>,
+    n_outer: *mut i64,
+    n_inner: *mut i64,
+    n_examples: *mut i64,
+) -> Status {
+    // SAFETY: the caller vouches for a living handle and for what is not null.
+    guard(|| unsafe { problem_sizes(problem, n_outer, n_inner, n_examples) })
+}
+
+pub(super) unsafe fn problem_sizes<T: Scalar>(
+    problem: *const Problem<T>,
+    n_outer: *mut i64,
+    n_inner: *mut i64,
+    n_examples: *mut i64,
+) -> Done {
+    // SAFETY: as the caller vouches.
+    let problem = unsafe { share("problem", problem) }?;
+    let sizes = [problem.outer_space().len(), problem.inner_space().len(), problem.examples()];
+    for (place, size) in [n_outer, n_inner, n_examples].into_iter().zip(sizes) {
+        // SAFETY: as the caller vouches.
+        unsafe { super::args::write_optional(place, &[size as i64]) };
+    }
+    Ok(())
+}
+
+/// Ends a problem and sets *problem to NULL. What was made from it goes on with it.
+///
+/// - problem [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+///
+/// No call may be using this handle on another thread. Leaves the message of blo_last_error alone. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_problem_destroy_f64(problem: *mut *mut Problem<f64>) {
+    // SAFETY: the caller vouches for the place of a handle.
+    unsafe { handle::destroy(problem) }
 }

@@ -1,6 +1,6 @@
 //! Status numbers and their texts, the last message, the version.
 
-use super::args::not_null;
+use super::args::{not_null, write_optional};
 use super::guard::{contain, last_message};
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -20,6 +20,10 @@ pub const BLO_ERR_SHAPE: i32 = -3;
 pub const BLO_ERR_NON_FINITE: i32 = -4;
 /// A struct whose struct_size is below the first released size; was its init function called?
 pub const BLO_ERR_STRUCT_SIZE: i32 = -5;
+/// A handle that another call is using: of another thread, or the one from which a callback was called.
+pub const BLO_ERR_BUSY: i32 = -6;
+/// A handle that BLO_ERR_PANIC left half-done; it can only be destroyed.
+pub const BLO_ERR_POISONED: i32 = -7;
 /// A matrix that has to be symmetric is not.
 pub const BLO_ERR_ASYMMETRIC: i32 = -20;
 /// A matrix that has to be positive semidefinite has a negative eigenvalue.
@@ -28,24 +32,27 @@ pub const BLO_ERR_INDEFINITE: i32 = -21;
 pub const BLO_ERR_DECOMPOSITION: i32 = -22;
 /// The problem cannot do what was asked; the message says what can.
 pub const BLO_ERR_UNSUPPORTED: i32 = -40;
-/// A file of a saved run cannot be written, read or used. No function of this version saves runs.
+/// A file of a saved run cannot be written, read or used.
 pub const BLO_ERR_FILE: i32 = -41;
 /// A callback returned other than 0; the message names it and has its number.
 pub const BLO_ERR_CALLBACK: i32 = -60;
-/// A bug of this library was contained; Rust may have written about it to stderr. The call had no effect.
+/// A bug of this library was contained; Rust may have written about it to stderr. A handle
+/// that the call was changing is poisoned.
 pub const BLO_ERR_PANIC: i32 = -100;
 
 /// The version of this binary interface: programs built for one run with every library that has the same. 0: not
 /// frozen yet.
 pub const BLO_ABI_VERSION: i32 = 0;
 
-const TEXTS: [(Status, &CStr); 13] = [
+const TEXTS: [(Status, &CStr); 15] = [
     (BLO_OK, c"success"),
     (BLO_ERR_NULL, c"a required pointer is NULL"),
     (BLO_ERR_INVALID, c"a value is out of its range"),
     (BLO_ERR_SHAPE, c"a size does not fit the problem"),
     (BLO_ERR_NON_FINITE, c"a number is NaN or infinite"),
     (BLO_ERR_STRUCT_SIZE, c"a struct_size is too small; call the struct's init function"),
+    (BLO_ERR_BUSY, c"another call is using the handle"),
+    (BLO_ERR_POISONED, c"an internal error left the handle half-done; destroy it"),
     (BLO_ERR_ASYMMETRIC, c"a matrix is not symmetric"),
     (BLO_ERR_INDEFINITE, c"a matrix is not positive semidefinite"),
     (BLO_ERR_DECOMPOSITION, c"an eigendecomposition did not converge"),
@@ -79,30 +86,40 @@ pub extern "C" fn blo_status_text(status: Status) -> *const c_char {
 /// Returns BLO_ERR_NULL if buffer is NULL and capacity is not 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_last_error(buffer: *mut c_char, capacity: usize, needed: *mut usize) -> Status {
-    let body = || {
-        let message = last_message();
-        if !needed.is_null() {
-            // SAFETY: not null, so a size_t that the caller lets us write.
-            unsafe { needed.write(message.len() + 1) };
+    let body = || -> crate::Result<()> {
+        if capacity > 0 {
+            not_null("buffer", buffer)?;
         }
-        if capacity == 0 {
-            return Ok(());
-        }
-        not_null("buffer", buffer)?;
-        let mut len = message.len().min(capacity - 1);
-        while !message.is_char_boundary(len) {
-            len -= 1;
-        }
-        // SAFETY: len + 1 bytes are within the buffer's capacity.
-        unsafe {
-            ptr::copy_nonoverlapping(message.as_ptr(), buffer.cast::<u8>(), len);
-            buffer.add(len).write(0);
-        }
+        // SAFETY: the caller vouches for the buffer and the place of the number.
+        unsafe { copy_text(&last_message(), buffer, capacity, needed) };
         Ok(())
     };
-    match contain(body).and_then(|result| result) {
-        Ok(()) => BLO_OK,
-        Err(error) => error.status(),
+    match contain(body) {
+        Ok(Ok(())) => BLO_OK,
+        Ok(Err(crate::Error::Null { .. })) => BLO_ERR_NULL,
+        _ => BLO_ERR_PANIC,
+    }
+}
+
+/// Copies a text into a caller's buffer, cut if it does not fit, and closed by a NUL.
+///
+/// # Safety
+///
+/// `buffer` has `capacity` writable bytes; `needed` is null or writable.
+pub(super) unsafe fn copy_text(text: &str, buffer: *mut c_char, capacity: usize, needed: *mut usize) {
+    // SAFETY: as the caller vouches.
+    unsafe { write_optional(needed, &[text.len() + 1]) };
+    if capacity == 0 {
+        return;
+    }
+    let mut len = text.len().min(capacity - 1);
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    // SAFETY: len + 1 bytes are within the buffer's capacity.
+    unsafe {
+        ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast::<u8>(), len);
+        buffer.add(len).write(0);
     }
 }
 
@@ -116,4 +133,24 @@ pub extern "C" fn blo_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn blo_abi_version() -> i32 {
     BLO_ABI_VERSION
+}
+
+/// capabilities: AVX2 and FMA kernels are used on this machine.
+pub const BLO_CAPABILITY_AVX2: u64 = 1;
+/// capabilities: AVX-512 kernels are used on this machine.
+pub const BLO_CAPABILITY_AVX512: u64 = 2;
+/// capabilities: problems can run on an NVIDIA GPU. Never set in this version.
+pub const BLO_CAPABILITY_CUDA: u64 = 4;
+
+/// What this build can do on this machine: a sum of BLO_CAPABILITY_ bits. The same for the life of the process. Every
+/// function exists in every build.
+#[unsafe(no_mangle)]
+pub extern "C" fn blo_capabilities() -> u64 {
+    // Sets of instructions are ordered, and each has those before it.
+    contain(|| match crate::cpu::Simd::available().len() {
+        0 | 1 => 0,
+        2 => BLO_CAPABILITY_AVX2,
+        _ => BLO_CAPABILITY_AVX2 | BLO_CAPABILITY_AVX512,
+    })
+    .unwrap_or(0)
 }

@@ -6,6 +6,8 @@ mod calls;
 mod options;
 mod problems;
 mod support;
+mod sweep;
+mod threads;
 
 use blo::Error;
 use blo::bilevel::RunEnding;
@@ -29,6 +31,7 @@ fn constants_are_those_of_the_library() {
         (BLO_ERR_INDEFINITE, Error::Indefinite { argument, eigenvalue: -1.0, floor: 0.0 }),
         (BLO_ERR_DECOMPOSITION, Error::Decomposition { argument }),
         (BLO_ERR_UNSUPPORTED, Error::Unsupported { operation: "x", reason: "y" }),
+        (BLO_ERR_FILE, Error::File { path: "x".to_owned(), reason: "y".to_owned() }),
         (BLO_ERR_CALLBACK, Error::Callback { name: "x", code: 1 }),
         (BLO_ERR_PANIC, Error::Panic { message: String::new() }),
     ] {
@@ -44,6 +47,7 @@ fn constants_are_those_of_the_library() {
         (BLO_ENDING_NON_CONTRACTIVE, Ending::NonContractive),
         (BLO_ENDING_NEGATIVE_CURVATURE, Ending::NegativeCurvature),
         (BLO_ENDING_SINGULAR, Ending::Singular),
+        (BLO_ENDING_STALLED, Ending::Stalled),
     ] {
         assert_eq!(constant, ending.number());
     }
@@ -53,6 +57,7 @@ fn constants_are_those_of_the_library() {
         (BLO_RUN_STOPPED, RunEnding::Stopped),
         (BLO_RUN_INNER_DIVERGED, RunEnding::InnerDiverged),
         (BLO_RUN_OUTER_DIVERGED, RunEnding::OuterDiverged),
+        (BLO_RUN_STALLED, RunEnding::Stalled),
     ] {
         assert_eq!(constant, ending.number());
     }
@@ -60,7 +65,7 @@ fn constants_are_those_of_the_library() {
 
 #[test]
 fn texts_of_all_numbers() {
-    for status in [i32::MIN, -101, -7, 1, i32::MAX] {
+    for status in [i32::MIN, -101, -8, 1, i32::MAX] {
         // SAFETY: a static text.
         assert_eq!(unsafe { CStr::from_ptr(blo_status_text(status)) }, c"unknown status");
     }

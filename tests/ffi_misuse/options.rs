@@ -40,7 +40,7 @@ fn estimator_fields() {
     let everywhere: &[Spoil<EstimatorOptions>] = &[
         ("estimator", "reserved 1", |o| o.reserved = 1),
         ("reserved1", "2", |o| o.reserved1 = 2),
-        ("kind", "BLO_ESTIMATOR_UNROLLED (7)", |o| o.kind = 8),
+        ("kind", "BLO_ESTIMATOR_GMRES (11)", |o| o.kind = 12),
         ("kind", "found -1", |o| o.kind = -1),
         ("by", "BLO_BY_DENSE (1)", |o| o.by = 2),
         ("by", "found -1", |o| o.by = -1),
@@ -55,6 +55,9 @@ fn estimator_fields() {
         ("cutoff", "found inf", |o| o.cutoff = f64::INFINITY),
         ("tolerance", "found NaN", |o| o.tolerance = f64::NAN),
         ("tolerance", "found inf", |o| o.tolerance = f64::INFINITY),
+        ("start_from_last", "0 or 1", |o| o.start_from_last = 2),
+        ("mode", "BLO_MODE_FORWARD (2)", |o| o.mode = 3),
+        ("refine", "found -1", |o| o.refine = -1),
     ];
     let of_a_kind: &[(i32, Spoil<EstimatorOptions>)] = &[
         (BLO_ESTIMATOR_MIN_NORM, ("cutoff", "found -2", |o| o.cutoff = -2.0)),
@@ -78,7 +81,16 @@ fn estimator_fields() {
         (BLO_ESTIMATOR_IDENTITY, ("alpha", "found -1", |o| o.alpha = -1.0)),
         (BLO_ESTIMATOR_UNROLLED, ("steps", "found 0", |o| o.steps = 0)),
         (BLO_ESTIMATOR_UNROLLED, ("steps", "found -1", |o| o.steps = -1)),
-        (BLO_ESTIMATOR_UNROLLED, ("alpha", "found 0", |o| o.alpha = 0.0)),
+        (BLO_ESTIMATOR_UNROLLED, ("rule.step", "found 0", |o| o.rule.step = 0.0)),
+        (BLO_ESTIMATOR_UNROLLED, ("rule.step", "found NaN", |o| o.rule.step = f64::NAN)),
+        (BLO_ESTIMATOR_UNROLLED, ("rule.kind", "BLO_RULE_ADAM (2)", |o| o.rule.kind = 3)),
+        (BLO_ESTIMATOR_UNROLLED, ("rule.kind", "reserved 1", |o| o.rule.reserved = 1)),
+        (BLO_ESTIMATOR_CG_TWICE, ("max_products", "found -1", |o| o.max_products = BLO_DEFAULT.into())),
+        (BLO_ESTIMATOR_MINRES, ("max_products", "found 0", |o| o.max_products = 0)),
+        (BLO_ESTIMATOR_MINRES, ("tolerance", "found -2", |o| o.tolerance = -2.0)),
+        (BLO_ESTIMATOR_NYSTROM, ("rank", "found 0", |o| o.rank = 0)),
+        (BLO_ESTIMATOR_NYSTROM, ("epsilon", "found 0", |o| o.epsilon = 0.0)),
+        (BLO_ESTIMATOR_GMRES, ("restart", "found -1", |o| o.restart = -1)),
         (BLO_ESTIMATOR_UNROLLED, ("last", "found 0", |o| o.last = 0)),
         (BLO_ESTIMATOR_UNROLLED, ("last", "found 4", |o| o.last = 4)),
         (BLO_ESTIMATOR_UNROLLED, ("last", "found -2", |o| o.last = -2)),
@@ -90,7 +102,7 @@ fn estimator_fields() {
         refused(hypergradient(&problem, &options), BLO_ERR_INVALID, argument, &[part]);
         refused(run(&problem, &run_options(), &options).0, BLO_ERR_INVALID, argument, &[part]);
     };
-    for kind in BLO_ESTIMATOR_MIN_NORM..=BLO_ESTIMATOR_UNROLLED {
+    for kind in BLO_ESTIMATOR_MIN_NORM..=BLO_ESTIMATOR_GMRES {
         everywhere.iter().for_each(|spoil| check(kind, spoil));
     }
     of_a_kind.iter().for_each(|(kind, spoil)| check(*kind, spoil));
@@ -102,31 +114,39 @@ fn run_fields() {
     let exact = estimator(BLO_ESTIMATOR_MIN_NORM);
     let spoils: &[Spoil<RunOptions>] = &[
         ("options", "reserved 1", |o| o.reserved = 1),
-        ("reserved1", "2", |o| o.reserved1 = 2),
         ("start", "BLO_START_WARM (1)", |o| o.start = 2),
-        ("inner", "BLO_INNER_DESCENT (1)", |o| o.inner = -1),
-        ("rule", "BLO_RULE_ADAM (1)", |o| o.rule = 2),
+        ("inner", "BLO_INNER_OPTIMIZER (1)", |o| o.inner = -1),
+        ("method", "BLO_METHOD_LBFGSB (1)", |o| o.method = 2),
+        ("outer_rule.kind", "BLO_RULE_ADAM (2)", |o| o.outer_rule.kind = 3),
+        ("inner_rule.kind", "BLO_RULE_ADAM (2)", |o| o.inner_rule.kind = -1),
+        ("keep_best", "0 or 1", |o| o.keep_best = 2),
         ("keep_look_ahead", "0 or 1", |o| o.keep_look_ahead = 2),
         ("distances", "0 or 1", |o| o.distances = -1),
         ("inner_steps", "found 0", |o| o.inner_steps = 0),
         ("inner_steps", "found -5", |o| o.inner_steps = -5),
         ("outer_steps", "found -1", |o| o.outer_steps = -1),
-        ("trace_every", "found -1", |o| o.trace_every = -1),
-        ("inner_alpha", "found 0", |o| o.inner_alpha = 0.0),
-        ("inner_alpha", "found NaN", |o| o.inner_alpha = f64::NAN),
+        ("batch_size", "found -1", |o| o.batch_size = -1),
+        ("bounds", "2 to 1", |o| (o.lower, o.upper) = (2.0, 1.0)),
+        ("bounds", "NaN", |o| o.upper = f64::NAN),
+        ("u", "-1 at index 1", |o| o.lower = 0.0),
+        ("memory", "found 0", |o| (o.method, o.memory) = (1, 0)),
+        ("schedule_first", "found 0", |o| o.schedule_factor = 0.5),
+        ("schedule_factor", "found 1", |o| (o.schedule_first, o.schedule_factor) = (0.5, 1.0)),
+        ("inner_rule.step", "found 0", |o| o.inner_rule.step = 0.0),
+        ("inner_rule.step", "found NaN", |o| o.inner_rule.step = f64::NAN),
         ("inner_tolerance", "found -1", |o| o.inner_tolerance = -1.0),
         ("inner_tolerance", "found inf", |o| o.inner_tolerance = f64::INFINITY),
-        ("outer_step", "found 0", |o| o.outer_step = 0.0),
-        ("outer_step", "found -2", |o| o.outer_step = -2.0),
-        ("outer_step", "found NaN", |o| o.outer_step = f64::NAN),
+        ("outer_rule.step", "found 0", |o| o.outer_rule.step = 0.0),
+        ("outer_rule.step", "found -2", |o| o.outer_rule.step = -2.0),
+        ("outer_rule.step", "found NaN", |o| o.outer_rule.step = f64::NAN),
         ("outer_tolerance", "found -1", |o| o.outer_tolerance = -1.0),
         ("outer_tolerance", "found NaN", |o| o.outer_tolerance = f64::NAN),
-        ("adam_beta1", "found 1", |o| o.adam_beta1 = 1.0),
-        ("adam_beta1", "found NaN", |o| o.adam_beta1 = f64::NAN),
-        ("adam_beta2", "found -0.1", |o| o.adam_beta2 = -0.1),
-        ("adam_beta2", "found inf", |o| o.adam_beta2 = f64::INFINITY),
-        ("adam_epsilon", "found 0", |o| o.adam_epsilon = 0.0),
-        ("adam_epsilon", "found NaN", |o| o.adam_epsilon = f64::NAN),
+        ("outer_rule.beta1", "found 1", |o| o.outer_rule.beta1 = 1.0),
+        ("outer_rule.beta1", "found NaN", |o| o.outer_rule.beta1 = f64::NAN),
+        ("outer_rule.beta2", "found -0.1", |o| o.outer_rule.beta2 = -0.1),
+        ("outer_rule.beta2", "found inf", |o| o.outer_rule.beta2 = f64::INFINITY),
+        ("outer_rule.epsilon", "found 0", |o| o.outer_rule.epsilon = 0.0),
+        ("outer_rule.epsilon", "found NaN", |o| o.outer_rule.epsilon = f64::NAN),
     ];
     assert_eq!(run(&problem, &run_options(), &exact).0, BLO_OK, "{}", message());
     for (argument, part, spoil) in spoils {
@@ -137,12 +157,12 @@ fn run_fields() {
         assert_eq!(written, outcome(), "written after an error");
     }
     // What runs is what is differentiated.
-    let unrolled = EstimatorOptions { steps: 5, alpha: 0.1, ..estimator(BLO_ESTIMATOR_UNROLLED) };
+    let unrolled = EstimatorOptions { steps: 5, ..usable(BLO_ESTIMATOR_UNROLLED) };
     assert_eq!(run(&problem, &run_options(), &unrolled).0, BLO_OK, "{}", message());
     let other = EstimatorOptions { steps: 4, ..unrolled };
     refused(run(&problem, &run_options(), &other).0, BLO_ERR_INVALID, "steps", &["found 4", "5"]);
-    let other = EstimatorOptions { alpha: 0.2, ..unrolled };
-    refused(run(&problem, &run_options(), &other).0, BLO_ERR_INVALID, "alpha", &["found 0.2", "0.1"]);
+    let other = EstimatorOptions { rule: RuleOptions { step: 0.2, ..unrolled.rule }, ..unrolled };
+    refused(run(&problem, &run_options(), &other).0, BLO_ERR_INVALID, "rule", &["0.2", "0.1"]);
     let status = run(&problem, &RunOptions { inner_tolerance: 0.5, ..run_options() }, &unrolled).0;
     refused(status, BLO_ERR_INVALID, "inner_tolerance", &["found 0.5"]);
     let status = run(&problem, &RunOptions { keep_look_ahead: 1, ..run_options() }, &exact).0;

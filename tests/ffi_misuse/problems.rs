@@ -7,7 +7,7 @@ use std::ptr::{null, null_mut};
 #[test]
 fn quadratic_null_pointers() {
     let terms = Terms::sound();
-    for (i, name) in NAMES.into_iter().enumerate() {
+    for (i, name) in [(0, "a"), (1, "b"), (5, "p")] {
         let mut pointers = terms.pointers();
         pointers[i] = null();
         let mut problem = std::ptr::dangling_mut();
@@ -15,6 +15,42 @@ fn quadratic_null_pointers() {
         assert!(problem.is_null());
     }
     refused(terms.create_with(terms.pointers(), null_mut()), BLO_ERR_NULL, "problem", &["null"]);
+    // The others are then zero.
+    let [a, b, .., p, _] = terms.pointers();
+    let mut problem = Handle(null_mut());
+    assert_eq!(terms.create_with([a, b, null(), null(), null(), p, null()], &mut problem.0), BLO_OK, "{}", message());
+}
+
+#[test]
+fn matrices_with_gaps() {
+    // Columns 0 and 1 of three; what is in the gaps is not looked at.
+    let gaps = |x: [f64; 4]| [x[0], x[1], f64::NAN, x[2], x[3], f64::NAN];
+    let terms = Terms::sound();
+    let [a, b, p] = [A, B, P].map(gaps);
+    let mut pointers = terms.pointers();
+    (pointers[0], pointers[1], pointers[5]) = (a.as_ptr(), b.as_ptr(), p.as_ptr());
+    let tight = Handle::quadratic();
+    let mut wide = Handle(null_mut());
+    let strided = Quadratics { a_stride: 3, b_stride: 3, p_stride: 3, ..terms.with(pointers) };
+    // SAFETY: the arrays have two rows of three, but for the last gap.
+    assert_eq!(unsafe { blo_problem_create_quadratic_f64(&strided, &mut wide.0) }, BLO_OK, "{}", message());
+    let hypergradient = |problem: &Handle| {
+        let (work, mut g) = (Work::of(problem), [0.0; 2]);
+        // SAFETY: a living handle and arrays of its sizes.
+        let status = unsafe {
+            let (u, w) = (U.as_ptr(), W.as_ptr());
+            blo_hypergradient_f64(work.0, null(), u, 2, w, 2, g.as_mut_ptr(), null_mut(), null_mut())
+        };
+        assert_eq!(status, BLO_OK, "{}", message());
+        g
+    };
+    assert_eq!(hypergradient(&wide), hypergradient(&tight));
+    for bad in [1, -3, i64::MIN, i64::MAX] {
+        let mut none = null_mut();
+        // SAFETY: strides are checked before anything is read.
+        let status = unsafe { blo_problem_create_quadratic_f64(&Quadratics { b_stride: bad, ..strided }, &mut none) };
+        refused(status, BLO_ERR_INVALID, "b", &[&bad.to_string()]);
+    }
 }
 
 #[test]
@@ -37,7 +73,9 @@ fn quadratic_values() {
         for (i, name) in NAMES.into_iter().enumerate() {
             let mut terms = Terms::sound();
             terms.arrays[i][1] = bad;
-            terms.refused(BLO_ERR_NON_FINITE, name, &[&shown, "index 1"]);
+            // The library calls matrices by their letters.
+            let name = if [0, 1, 2, 5].contains(&i) { name.to_uppercase() } else { name.to_owned() };
+            terms.refused(BLO_ERR_NON_FINITE, &name, &[&shown, "index 1"]);
         }
         Terms { scalars: (bad, 0.0), ..Terms::sound() }.refused(BLO_ERR_NON_FINITE, "c", &[&shown]);
         Terms { scalars: (0.0, bad), ..Terms::sound() }.refused(BLO_ERR_NON_FINITE, "h", &[&shown]);
@@ -56,7 +94,7 @@ fn quadratic_values() {
 
 #[test]
 fn callbacks_null_and_sizes() {
-    let create = |sizes: (i64, i64), callbacks: *const CallbacksF64| {
+    let create = |sizes: (i64, i64), callbacks: *const Callbacks<f64>| {
         let mut problem = std::ptr::dangling_mut();
         // SAFETY: a whole struct or null.
         let status = unsafe { blo_problem_create_callbacks_f64(sizes.0, sizes.1, callbacks, null_mut(), &mut problem) };
@@ -68,18 +106,18 @@ fn callbacks_null_and_sizes() {
     let status = unsafe { blo_problem_create_callbacks_f64(2, 2, &callbacks(), null_mut(), null_mut()) };
     refused(status, BLO_ERR_NULL, "problem", &["null"]);
     for (name, callbacks) in [
-        ("callbacks.inner", CallbacksF64 { inner: None, ..callbacks() }),
-        ("callbacks.outer", CallbacksF64 { outer: None, ..callbacks() }),
-        ("callbacks.hvp", CallbacksF64 { hvp: None, ..callbacks() }),
-        ("callbacks.mixed_vjp", CallbacksF64 { mixed_vjp: None, ..callbacks() }),
+        ("callbacks.inner", Callbacks { inner: None, ..callbacks() }),
+        ("callbacks.outer", Callbacks { outer: None, ..callbacks() }),
+        ("callbacks.hvp", Callbacks { hvp: None, ..callbacks() }),
+        ("callbacks.mixed_vjp", Callbacks { mixed_vjp: None, ..callbacks() }),
     ] {
         refused(create((2, 2), &callbacks), BLO_ERR_NULL, name, &["null"]);
     }
-    for size in [0, 4, size_of::<CallbacksF64>() as u32 - 1] {
-        let short = CallbacksF64 { struct_size: size, ..callbacks() };
+    for size in [0, 4, size_of::<Callbacks<f64>>() as u32 - 1] {
+        let short = Callbacks { struct_size: size, ..callbacks() };
         refused(create((2, 2), &short), BLO_ERR_STRUCT_SIZE, "callbacks", &[&format!("struct_size {size}")]);
     }
-    refused(create((2, 2), &CallbacksF64 { reserved: 3, ..callbacks() }), BLO_ERR_INVALID, "callbacks", &["3"]);
+    refused(create((2, 2), &Callbacks { reserved: 3, ..callbacks() }), BLO_ERR_INVALID, "callbacks", &["3"]);
     for bad in [0, -1, i64::MAX] {
         refused(create((bad, 2), &callbacks()), BLO_ERR_INVALID, "n_outer", &[]);
         refused(create((2, bad), &callbacks()), BLO_ERR_INVALID, "n_inner", &[]);
@@ -90,7 +128,7 @@ fn callbacks_null_and_sizes() {
 fn callbacks_that_fail() {
     let names = ["inner", "outer", "hvp", "mixed_vjp"];
     // Unrolling calls all four.
-    let all = EstimatorOptions { steps: 3, alpha: 0.1, ..estimator(BLO_ESTIMATOR_UNROLLED) };
+    let all = usable(BLO_ESTIMATOR_UNROLLED);
     for (which, name) in names.into_iter().enumerate() {
         let mut data = Spoilt::default();
         data.code[which] = -3 - which as i32;

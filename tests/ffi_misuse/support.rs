@@ -44,7 +44,7 @@ pub struct Terms {
     pub scalars: (f64, f64),
 }
 
-pub const NAMES: [&str; 7] = ["A", "B", "C", "d", "e", "P", "f"];
+pub const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "p", "f"];
 
 impl Terms {
     pub fn sound() -> Terms {
@@ -52,19 +52,38 @@ impl Terms {
         Terms { sizes: (2, 2), arrays, scalars: (0.0, 1.25) }
     }
 
-    pub fn create_with(&self, pointers: [*const f64; 7], problem: *mut *mut ProblemF64) -> Status {
-        let [a, b, c, d, e, p, f] = pointers;
-        let (m, n) = self.sizes;
-        let (constant, h) = self.scalars;
+    pub fn create_with(&self, pointers: [*const f64; 7], problem: *mut *mut Problem<f64>) -> Status {
         // SAFETY: pointers are null, or to arrays of the sizes that the sound terms have.
-        unsafe { blo_problem_create_quadratic_f64(m, n, a, b, c, d, e, constant, p, f, h, problem) }
+        unsafe { blo_problem_create_quadratic_f64(&self.with(pointers), problem) }
+    }
+
+    pub fn with(&self, [a, b, c, d, e, p, f]: [*const f64; 7]) -> Quadratics<f64> {
+        Quadratics {
+            struct_size: size_of::<Quadratics<f64>>() as u32,
+            reserved: 0,
+            n_outer: self.sizes.0,
+            n_inner: self.sizes.1,
+            a,
+            a_stride: 0,
+            b,
+            b_stride: 0,
+            c,
+            c_stride: 0,
+            d,
+            e,
+            p,
+            p_stride: 0,
+            f,
+            constant: self.scalars.0,
+            outer_constant: self.scalars.1,
+        }
     }
 
     pub fn pointers(&self) -> [*const f64; 7] {
         std::array::from_fn(|i| self.arrays[i].as_ptr())
     }
 
-    pub fn create(&self) -> (Status, *mut ProblemF64) {
+    pub fn create(&self) -> (Status, *mut Problem<f64>) {
         let mut problem = std::ptr::dangling_mut();
         let status = self.create_with(self.pointers(), &mut problem);
         (status, problem)
@@ -79,7 +98,7 @@ impl Terms {
 }
 
 /// A handle that is ended with the test.
-pub struct Handle(pub *mut ProblemF64);
+pub struct Handle(pub *mut Problem<f64>);
 
 impl Handle {
     pub fn quadratic() -> Handle {
@@ -204,9 +223,9 @@ unsafe extern "C" fn mixed_vjp(
     }
 }
 
-pub fn callbacks() -> CallbacksF64 {
-    CallbacksF64 {
-        struct_size: size_of::<CallbacksF64>() as u32,
+pub fn callbacks() -> Callbacks<f64> {
+    Callbacks {
+        struct_size: size_of::<Callbacks<f64>>() as u32,
         reserved: 0,
         inner: Some(inner),
         outer: Some(outer),
@@ -228,7 +247,10 @@ pub fn estimator(kind: i32) -> EstimatorOptions {
 
 /// Options with which every kind works.
 pub fn usable(kind: i32) -> EstimatorOptions {
-    EstimatorOptions { terms: 3, iterations: 2, steps: 3, alpha: 0.1, epsilon: 0.5, ..estimator(kind) }
+    let sound = estimator(kind);
+    let rule = RuleOptions { step: 0.1, ..sound.rule };
+    let room = EstimatorOptions { rank: 2, restart: 3, max_products: 50, rule, ..sound };
+    EstimatorOptions { terms: 3, iterations: 2, steps: 3, alpha: 0.1, epsilon: 0.5, ..room }
 }
 
 pub fn run_options() -> RunOptions {
@@ -236,28 +258,46 @@ pub fn run_options() -> RunOptions {
     unsafe {
         let mut options: RunOptions = std::mem::zeroed();
         assert_eq!(blo_run_options_init(&mut options, size_of::<RunOptions>()), BLO_OK);
-        RunOptions { outer_steps: 3, inner: BLO_INNER_DESCENT, inner_alpha: 0.1, inner_steps: 5, ..options }
+        let inner_rule = RuleOptions { step: 0.1, ..options.inner_rule };
+        RunOptions { outer_steps: 3, inner: BLO_INNER_OPTIMIZER, inner_rule, inner_steps: 5, ..options }
+    }
+}
+
+/// A workspace that is ended with the test.
+pub struct Work(pub *mut Workspace<f64>);
+
+impl Work {
+    pub fn of(problem: &Handle) -> Work {
+        let mut work = null_mut();
+        // SAFETY: a living handle and a place for another.
+        assert_eq!(unsafe { blo_workspace_create_f64(problem.0, &mut work) }, BLO_OK, "{}", message());
+        Work(work)
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // SAFETY: a living handle.
+        unsafe { blo_workspace_destroy_f64(&mut self.0) };
+        assert!(self.0.is_null());
     }
 }
 
 pub fn hypergradient(problem: &Handle, options: &EstimatorOptions) -> Status {
-    let mut out = [7.0; 2];
+    let (work, mut out) = (Work::of(problem), [7.0; 2]);
+    let (u, w, to) = (U.as_ptr(), W.as_ptr(), out.as_mut_ptr());
     // SAFETY: a living handle and arrays of its sizes.
-    let status = unsafe {
-        blo_hypergradient_f64(
-            problem.0,
-            options,
-            U.as_ptr(),
-            2,
-            W.as_ptr(),
-            2,
-            out.as_mut_ptr(),
-            null_mut(),
-            null_mut(),
-        )
-    };
+    let status = unsafe { blo_hypergradient_f64(work.0, options, u, 2, w, 2, to, null_mut(), null_mut()) };
     assert!(status == BLO_OK || out == [7.0; 2], "written after an error");
+    keep_message(|| drop(work));
     status
+}
+
+/// Destroying leaves the message alone.
+fn keep_message(body: impl FnOnce()) {
+    let before = message();
+    body();
+    assert_eq!(message(), before);
 }
 
 pub fn outcome() -> OutcomeInfo {
@@ -267,12 +307,16 @@ pub fn outcome() -> OutcomeInfo {
 }
 
 pub fn run(problem: &Handle, options: &RunOptions, estimator: &EstimatorOptions) -> (Status, OutcomeInfo) {
-    let (mut u, mut w, mut outcome) = (U, W, outcome());
+    let (mut runner, mut outcome) = (null_mut(), outcome());
     // SAFETY: a living handle and arrays of its sizes.
-    let status = unsafe {
-        let (u, w) = (u.as_mut_ptr(), w.as_mut_ptr());
-        blo_run_f64(problem.0, options, estimator, u, 2, w, 2, None, null_mut(), null_mut(), 0, &mut outcome)
-    };
-    assert!(status == BLO_OK || (u == U && w == W), "changed after an error");
-    (status, outcome)
+    unsafe {
+        let mut status =
+            blo_runner_create_f64(problem.0, options, estimator, U.as_ptr(), 2, W.as_ptr(), 2, &mut runner);
+        assert!((status == BLO_OK) != runner.is_null(), "a handle after an error");
+        if status == BLO_OK {
+            status = blo_runner_run_f64(runner, None, null_mut(), 0, null_mut(), 0, &mut outcome);
+        }
+        keep_message(|| blo_runner_destroy_f64(&mut runner));
+        (status, outcome)
+    }
 }
