@@ -146,7 +146,8 @@ fn warm_step<T: Scalar>(request: &Request) -> Answer<(Vec<f64>, Vec<T>)> {
     let (alpha, beta) = (request.number("alpha")?, request.number("beta")?);
     let estimator = Unrolled::descent(1, alpha);
     let inner = InnerSolve::descent(alpha, 1);
-    let mut settings = Settings::new(Start::Warm, inner, hypergradient::Estimator::Unrolled(estimator), Rule::adam(beta));
+    let mut settings =
+        Settings::new(Start::Warm, inner, hypergradient::Estimator::Unrolled(estimator), Rule::adam(beta));
     settings.outer_steps = request.count("repeat")? + 1;
     let mut runner = Runner::new(&problem, settings, &u, &w)?;
     let mut steps = 0;

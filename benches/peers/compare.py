@@ -287,6 +287,8 @@ def main():
     threads = {"1": [1], "all": [cores], "both": sorted({1, cores})}[options.threads]
     runs = [(tiny_workloads(), dtype, 1) for dtype in TOLERANCE] if options.check else []
     runs = runs or [(workloads(), options.dtype, count) for count in threads]
+    if not any(options.only in name for chosen, _, _ in runs for name in chosen):
+        parser.error(f"no workload has {options.only!r} in its name")
     count = options.rounds or (5 if options.quick else 21)
     lines, details, failed, alone = [], [], False, {}
     for chosen, dtype, threads in runs:
