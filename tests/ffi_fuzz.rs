@@ -120,7 +120,8 @@ impl Bytes {
         options.start_from_last = self.choice(8) / 7;
         (options.terms, options.iterations, options.steps) = (self.count(40), self.count(20), self.count(8));
         options.max_products = if self.rarely() { -1 } else { self.count(40) };
-        (options.last, options.rank, options.restart) = (if self.rarely() { 2 } else { -1 }, self.count(9), self.count(9));
+        (options.last, options.rank, options.restart) =
+            (if self.rarely() { 2 } else { -1 }, self.count(9), self.count(9));
         options.refine = self.count(8) / 6;
         options.alpha = if options.step == BLO_STEP_AUTO { 0.0 } else { self.positive() };
         (options.epsilon, options.rule) = (self.positive(), self.rule());
