@@ -15,10 +15,12 @@ trait Spoil {
     type Value;
     fn sound(&self) -> Self::Value;
     fn spoilt(&self) -> Vec<Self::Value>;
+    /// How many of the spoilt ones, the first, can never be right.
+    fn wrong(&self) -> usize;
 }
 
 macro_rules! spoil {
-    ($([$($generics:tt)*] $type:ty: $bad:expr;)*) => {$(
+    ($([$($generics:tt)*] $type:ty: $bad:expr, $wrong:expr;)*) => {$(
         impl<$($generics)*> Spoil for $type {
             type Value = $type;
             fn sound(&self) -> $type {
@@ -27,18 +29,21 @@ macro_rules! spoil {
             fn spoilt(&self) -> Vec<$type> {
                 $bad.to_vec()
             }
+            fn wrong(&self) -> usize {
+                $wrong
+            }
         }
     )*};
 }
 
 spoil! {
-    [P] *const P: [null()];
-    [P] *mut P: [null_mut()];
-    [F: Copy] Option<F>: [None];
-    [] i64: [-1, 0, 1, 3, 1 << 40, i64::MAX, i64::MIN];
-    [] i32: [-1, 99, i32::MIN];
-    [] u64: [u64::MAX];
-    [] f64: NOT_FINITE;
+    [P] *const P: [null()], 0;
+    [P] *mut P: [null_mut()], 0;
+    [F: Copy] Option<F>: [None], 1;
+    [] i64: [-1, 0, 1, 5, 1 << 40, i64::MAX, i64::MIN], 7;
+    [] i32: [-1, 99, i32::MIN], 3;
+    [] u64: [u64::MAX], 0;
+    [] f64: NOT_FINITE, 3;
 }
 
 /// An argument that only the caller can know, like the capacity of a buffer.
@@ -52,6 +57,9 @@ impl<V: Copy> Spoil for Vouched<V> {
     fn spoilt(&self) -> Vec<V> {
         Vec::new()
     }
+    fn wrong(&self) -> usize {
+        0
+    }
 }
 
 /// A size of which the caller has to vouch that the arrays have it, where it is not the problem's.
@@ -63,7 +71,42 @@ impl Spoil for Size {
         self.0
     }
     fn spoilt(&self) -> Vec<i64> {
-        vec![-1, 0, i64::MAX, i64::MIN]
+        vec![-1, i64::MAX, i64::MIN, 0]
+    }
+    fn wrong(&self) -> usize {
+        4
+    }
+}
+
+/// A number of which 0 and others are fine.
+struct Count(i64);
+
+impl Spoil for Count {
+    type Value = i64;
+    fn sound(&self) -> i64 {
+        self.0
+    }
+    fn spoilt(&self) -> Vec<i64> {
+        vec![-1, i64::MIN, 0, 1 << 40]
+    }
+    fn wrong(&self) -> usize {
+        2
+    }
+}
+
+/// Elements from row to row.
+struct Stride(i64);
+
+impl Spoil for Stride {
+    type Value = i64;
+    fn sound(&self) -> i64 {
+        self.0
+    }
+    fn spoilt(&self) -> Vec<i64> {
+        vec![-1, 1, i64::MAX, i64::MIN, 0]
+    }
+    fn wrong(&self) -> usize {
+        4
     }
 }
 
@@ -90,6 +133,9 @@ impl<S: Copy> Spoil for Sized<S> {
     fn spoilt(&self) -> Vec<*mut S> {
         let sizes = [0, 1, 7, 8, size_of::<S>() as u32 - 1, 5000, u32::MAX];
         sizes.into_iter().map(|size| self.with(Some(size))).chain([null_mut()]).collect()
+    }
+    fn wrong(&self) -> usize {
+        7
     }
 }
 
@@ -119,13 +165,15 @@ macro_rules! sweep {
     ($names:ident, $function:ident($($value:expr),* $(,)?)) => { sweep!($names, $function($($value),*), {}) };
     ($names:ident, $function:ident($($value:expr),* $(,)?), $after:block) => {{
         $names.insert(stringify!($function).to_owned());
-        let counts: Vec<usize> = vec![$($value.spoilt().len()),*];
-        for (which, count) in counts.into_iter().enumerate() {
+        let counts = vec![$(($value.spoilt().len(), $value.wrong())),*];
+        for (which, (count, wrong)) in counts.into_iter().enumerate() {
             for variant in 0..count {
                 let mut at = 0;
                 // SAFETY: pointers are null, or to what the function asks for.
                 let status = unsafe { $function($(pick($value, &mut at, (which, variant))),*) };
                 check(stringify!($function), (which, variant), status);
+                let refused = status != BLO_OK || variant >= wrong;
+                assert!(refused, "{} took argument {which} as spoilt in way {variant}", stringify!($function));
                 $after
             }
         }
@@ -242,7 +290,7 @@ fn every_argument_of_every_function() {
     let parameters = Box::leak(Box::new([0.1; 13])).as_mut_ptr();
     sweep!(names, blo_network_initial_f64(problem, 0_i32, 7_u64, parameters, 13_i64));
     let (x, from) = (DESIGN.as_ptr(), parameters.cast_const());
-    sweep!(names, blo_network_predict_f64(problem.cast_const(), from, 13_i64, x, Size(3), Size(2), out));
+    sweep!(names, blo_network_predict_f64(problem.cast_const(), from, 13_i64, x, Size(3), Stride(2), out));
     // SAFETY: a quadratic is no network.
     let status = unsafe { blo_network_initial_f64(Handle::quadratic().0, 0, 0, parameters, 2) };
     assert_eq!(status, BLO_ERR_UNSUPPORTED);
@@ -353,7 +401,7 @@ fn every_argument_of_every_function() {
     sweep!(names, blo_runner_best_f64(runner, out, 2_i64, out, 2_i64, out, number));
     let trace = Box::leak(Box::new([TraceRow::default(); 4])).as_mut_ptr();
     let monitor: MonitorFn<f64> = None;
-    sweep!(names, blo_runner_run_f64(runner, Vouched(monitor), user, 1_i64, trace, Vouched(4), Sized(outcome())));
+    sweep!(names, blo_runner_run_f64(runner, Vouched(monitor), user, Count(1), trace, Vouched(4), Sized(outcome())));
     let file = std::env::temp_dir().join(format!("blo-sweep-{}", std::process::id()));
     let text = CString::new(file.to_str().unwrap()).unwrap();
     let path: *const c_char = text.as_ptr();
