@@ -4,6 +4,7 @@ use super::buffer::View;
 use super::device::{Arg, Device};
 use crate::Scalar;
 use crate::cpu::{Activation, Form};
+use crate::error::invalid;
 
 /// Up to so many rows (terms of Aᵀ B) have kernels of their own.
 const FEW: usize = 8;
@@ -17,12 +18,16 @@ pub(super) struct Epilogue<T> {
     pub activation: Option<(Activation, View<T>, View<T>)>,
 }
 
-fn size(n: usize) -> Arg {
-    // A larger one is refused by the launch: its grid, or its memory, is too large by then.
-    Arg::U32(u32::try_from(n).unwrap_or(u32::MAX))
-}
-
 impl Device {
+    /// Rows and columns as kernels take them, below 2³¹; for others the device keeps an error.
+    fn sizes<const N: usize>(&self, sizes: [usize; N]) -> Option<[Arg; N]> {
+        let checked = self.guarded(|| match sizes.iter().find(|size| **size > i32::MAX as usize) {
+            None => Ok(sizes.map(|size| Arg::U32(size as u32))),
+            Some(size) => Err(invalid("matrix size", size, "below 2^31")),
+        });
+        checked.ok()
+    }
+
     /// C ← the product, or C ← C + the product if `add`; the shape is [m, n, k].
     pub(super) fn gemm<T: Scalar>(
         &self,
@@ -37,6 +42,7 @@ impl Device {
         if m == 0 || n == 0 {
             return;
         }
+        let Some(sizes) = self.sizes([m, n, k]) else { return };
         let (operation, grid) = match form {
             Form::Ab if m <= FEW => ("few_ab", [n.div_ceil(32), 1]),
             Form::Abt if m <= FEW => ("few_abt", [n.div_ceil(8), 1]),
@@ -46,7 +52,8 @@ impl Device {
             Form::Atb => ("gemm_atb", [n.div_ceil(64), m.div_ceil(64)]),
         };
         let mut args = [Arg::U64(0); 11];
-        args[..7].copy_from_slice(&[size(m), size(n), size(k), a.arg(), b.arg(), c.arg(), Arg::U32(add as u32)]);
+        args[..3].copy_from_slice(&sizes);
+        args[3..7].copy_from_slice(&[a.arg(), b.arg(), c.arg(), Arg::U32(add as u32)]);
         if form != Form::Abt {
             return self.launch::<T>(operation, grid, &args[..7]);
         }
@@ -68,8 +75,8 @@ impl Device {
     /// y ← A x, A row-major with a row for each of y.
     pub(super) fn matvec<T: Scalar>(&self, a: View<T>, x: View<T>, y: View<T>) {
         debug_assert_eq!(a.len, x.len * y.len);
-        if y.len > 0 {
-            let args = [size(y.len), size(x.len), a.arg(), x.arg(), y.arg()];
+        if let (true, Some([rows, columns])) = (y.len > 0, self.sizes([y.len, x.len])) {
+            let args = [rows, columns, a.arg(), x.arg(), y.arg()];
             self.launch::<T>("matvec", [y.len.div_ceil(8), 1], &args);
         }
     }
@@ -88,17 +95,19 @@ impl Device {
         partial: View<f64>,
     ) {
         debug_assert!(a.len == p.len * p.len && partial.len == p.len.div_ceil(8));
-        if p.len > 0 {
-            let args = [Arg::scalar(alpha), size(p.len), a.arg(), p.arg(), q.arg(), next.arg(), partial.arg()];
+        if let (true, Some([n])) = (p.len > 0, self.sizes([p.len])) {
+            let args = [Arg::scalar(alpha), n, a.arg(), p.arg(), q.arg(), next.arg(), partial.arg()];
             self.launch::<T>("symmetric_neumann", [p.len.div_ceil(8), 1], &args);
         }
     }
 
     /// out ← (out +) the sums of x's columns.
     pub(super) fn column_sums<T: Scalar>(&self, x: View<T>, add: bool, out: View<T>) {
-        if out.len > 0 {
-            let rows = x.len / out.len;
-            let args = [x.arg(), out.arg(), size(rows), size(out.len), Arg::U32(add as u32)];
+        if out.len == 0 {
+            return;
+        }
+        if let Some([rows, columns]) = self.sizes([x.len / out.len, out.len]) {
+            let args = [x.arg(), out.arg(), rows, columns, Arg::U32(add as u32)];
             self.launch::<T>("column_sums", [out.len.div_ceil(32), 1], &args);
         }
     }
@@ -111,15 +120,13 @@ impl Device {
         arrays: &[Arg],
         [rows, columns]: [usize; 2],
     ) {
-        if rows == 0 {
-            return;
-        }
+        let Some(sizes) = self.sizes([rows, columns]).filter(|_| rows > 0) else { return };
         debug_assert!(first.len() + arrays.len() <= 10);
         let mut args = [Arg::U64(0); 12];
         let used = first.len() + arrays.len();
         args[..first.len()].copy_from_slice(first);
         args[first.len()..used].copy_from_slice(arrays);
-        args[used..used + 2].copy_from_slice(&[size(rows), size(columns)]);
+        args[used..used + 2].copy_from_slice(&sizes);
         self.launch::<T>(operation, [rows.div_ceil(8), 1], &args[..used + 2]);
     }
 }

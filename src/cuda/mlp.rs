@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, View};
 use super::device::Device;
-use super::outer::{Change, Data, Outer};
+use super::outer::{Change, Data, Outer, groups};
 use super::passes::{At, Back, Batch, Layer, Net, Pass, Sweep};
 use super::space::DeviceSpace;
 use crate::cpu::Activation;
@@ -94,7 +94,7 @@ impl<T: Scalar> Mlp<T> {
         let scale = if reduction == Reduction::Mean { 1.0 / rows.max(1) as f64 } else { 1.0 };
         let design = Buffer::from_slice(device, &inner.design)?;
         Ok(Mlp {
-            parts: Outer { kind, rows, design, features: inner.features, scale, l2 },
+            parts: Outer { kind, rows, design, features: inner.features, scale, l2, groups: groups(kind, &net) },
             targets: Buffer::from_slice(device, &inner.targets)?,
             outer_x: Buffer::from_slice(device, &outer.design)?,
             outer_targets: Buffer::from_slice(device, &outer.targets)?,

@@ -21,6 +21,8 @@ pub(super) struct Outer<T: Scalar> {
     /// 1/n or 1.
     pub scale: f64,
     pub l2: f64,
+    /// Each group's place in w, for groups of more than one.
+    pub groups: Vec<Range<usize>>,
 }
 
 /// The inner problem's data at some u. What u does not set is empty.
@@ -32,6 +34,8 @@ pub(super) struct Data<T: Scalar> {
     /// Of the groups, on the host; of each parameter, on the device.
     pub penalties: Vec<f64>,
     pub each: Buffer<T>,
+    /// u, where it is that of groups.
+    host: Vec<T>,
 }
 
 /// Adjoints or tangents of what u sets.
@@ -43,6 +47,19 @@ pub(super) struct Change<T: Scalar> {
     /// Of the groups, on the host; of each parameter, on the device.
     pub penalties: Vec<f64>,
     pub each: Buffer<T>,
+    /// u and du, where they are those of groups.
+    host: [Vec<T>; 2],
+}
+
+/// Each group's place in w, for groups of more than one.
+pub(super) fn groups(kind: OuterParameters, net: &Net) -> Vec<Range<usize>> {
+    match kind {
+        OuterParameters::LogL2(Groups::PerLayer) => {
+            net.layers.iter().map(|layer| layer.weights.start..layer.biases.end).collect()
+        }
+        OuterParameters::LogL2(Groups::PerParameter) => Vec::new(),
+        _ => std::iter::once(0..net.parameters()).collect(),
+    }
 }
 
 impl<T: Scalar> Outer<T> {
@@ -72,15 +89,6 @@ impl<T: Scalar> Outer<T> {
         self.kind == OuterParameters::LogL2(Groups::PerParameter)
     }
 
-    /// Each group's place in w.
-    fn groups(&self, net: &Net) -> Vec<Range<usize>> {
-        if self.kind == OuterParameters::LogL2(Groups::PerLayer) {
-            net.layers.iter().map(|layer| layer.weights.start..layer.biases.end).collect()
-        } else {
-            std::iter::once(0..net.parameters()).collect()
-        }
-    }
-
     fn arrays(&self, net: &Net) -> [usize; 3] {
         let each = if self.each_parameter() { net.parameters() } else { 0 };
         let of = |wanted, len| if wanted { self.rows * len } else { 0 };
@@ -91,15 +99,15 @@ impl<T: Scalar> Outer<T> {
         let [x, t, each] = self.arrays(net).map(|len| Buffer::zeros(&net.device, len));
         let weights = Buffer::zeros(&net.device, self.rows);
         net.device.fill(T::from_f64(self.scale), weights.all());
-        let groups = if self.each_parameter() { 0 } else { self.groups(net).len() };
-        Data { x, t, weights, penalties: vec![self.l2; groups], each }
+        let groups = self.groups.len();
+        Data { x, t, weights, penalties: vec![self.l2; groups], each, host: vec![T::ZERO; groups] }
     }
 
     pub fn change(&self, net: &Net) -> Change<T> {
         let [x, t, each] = self.arrays(net).map(|len| Buffer::zeros(&net.device, len));
         let log_weights = Buffer::zeros(&net.device, if self.sets_weights() { self.rows } else { 0 });
-        let grouped = matches!(self.kind, OuterParameters::LogL2(_)) && !self.each_parameter();
-        Change { x, t, log_weights, penalties: vec![0.0; if grouped { self.groups(net).len() } else { 0 }], each }
+        let groups = if matches!(self.kind, OuterParameters::LogL2(_)) { self.groups.len() } else { 0 };
+        Change { x, t, log_weights, penalties: vec![0.0; groups], each, host: [(); 2].map(|()| vec![T::ZERO; groups]) }
     }
 
     /// x ← x′ = x Uᵀ + 1 bᵀ for u = [U, b].
@@ -130,9 +138,8 @@ impl<T: Scalar> Outer<T> {
                 }
             }
             OuterParameters::LogL2(_) => {
-                let mut values = vec![T::ZERO; u.len()];
-                u.store(&mut values)?;
-                for (c, u) in data.penalties.iter_mut().zip(&values) {
+                u.store(&mut data.host)?;
+                for (c, u) in data.penalties.iter_mut().zip(&data.host) {
                     *c = T::from_f64(self.l2 + u.to_f64().exp()).to_f64();
                 }
                 if let Some(index) = data.penalties.iter().position(|c| !c.is_finite()) {
@@ -159,7 +166,7 @@ impl<T: Scalar> Outer<T> {
     }
 
     fn add_groups(&self, net: &Net, c: &[f64], v: View<T>, out: View<T>) {
-        for (c, range) in c.iter().zip(self.groups(net)) {
+        for (c, range) in c.iter().zip(self.groups.iter().cloned()) {
             if *c != 0.0 {
                 net.device.axpy(T::from_f64(*c), v.part(range.clone()), out.part(range));
             }
@@ -173,7 +180,7 @@ impl<T: Scalar> Outer<T> {
             return Ok(0.5 * net.device.dot(w, scratch)?);
         }
         let mut value = 0.0;
-        for (c, range) in data.penalties.iter().zip(self.groups(net)) {
+        for (c, range) in data.penalties.iter().zip(self.groups.iter().cloned()) {
             if *c != 0.0 {
                 value += 0.5 * c * net.device.dot(w.part(range.clone()), w.part(range))?;
             }
@@ -186,7 +193,7 @@ impl<T: Scalar> Outer<T> {
         if self.each_parameter() {
             net.device.elementwise("product", &[], &[w, v, change.each.all()]);
         }
-        for (change, range) in change.penalties.iter_mut().zip(self.groups(net)) {
+        for (change, range) in change.penalties.iter_mut().zip(self.groups.iter().cloned()) {
             *change = net.device.dot(w.part(range.clone()), v.part(range))?;
         }
         Ok(())
@@ -208,7 +215,7 @@ impl<T: Scalar> Outer<T> {
         net: &Net,
         u: &Buffer<T>,
         data: &Data<T>,
-        change: &Change<T>,
+        change: &mut Change<T>,
         out: &Buffer<T>,
     ) -> Result<()> {
         let (device, to) = (&net.device, out.all());
@@ -235,12 +242,12 @@ impl<T: Scalar> Outer<T> {
                 device.elementwise("times_exp", &[], &[u.all(), change.each.all(), to]);
             }
             OuterParameters::LogL2(_) => {
-                let mut values = vec![T::ZERO; u.len()];
-                u.store(&mut values)?;
+                let values = &mut change.host[0];
+                u.store(values)?;
                 for (u, change) in values.iter_mut().zip(&change.penalties) {
                     *u = T::from_f64(u.to_f64().exp() * change);
                 }
-                out.load(&values)?;
+                out.load(values)?;
             }
             OuterParameters::ProximalCentre { .. } => {}
         }
@@ -275,10 +282,10 @@ impl<T: Scalar> Outer<T> {
                 device.elementwise("times_exp", &[], &[u.all(), from, change.each.all()]);
             }
             OuterParameters::LogL2(_) => {
-                let (mut at, mut by) = (vec![T::ZERO; u.len()], vec![T::ZERO; u.len()]);
-                u.store(&mut at)?;
-                du.store(&mut by)?;
-                for (change, (u, du)) in change.penalties.iter_mut().zip(at.iter().zip(&by)) {
+                let [at, by] = &mut change.host;
+                u.store(at)?;
+                du.store(by)?;
+                for (change, (u, du)) in change.penalties.iter_mut().zip(at.iter().zip(&*by)) {
                     *change = T::from_f64(u.to_f64().exp() * du.to_f64()).to_f64();
                 }
             }

@@ -33,6 +33,8 @@ pub struct Workspace<T: Scalar> {
     m: Buffer<T>,
     partial: Buffer<f64>,
     host: <problem::Quadratic<T> as Problem<T>>::Workspace,
+    host_u: Vec<T>,
+    host_w: Vec<T>,
 }
 
 fn symmetric<T: Scalar>(device: &Device, argument: &'static str, n: usize, matrix: &[T]) -> Result<Buffer<T>> {
@@ -96,6 +98,8 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
             m: self.outer_space.zeros(),
             partial: Buffer::zeros(self.device(), n.div_ceil(8)),
             host: self.host.workspace(),
+            host_u: vec![T::ZERO; Space::<T>::len(&self.outer_space)],
+            host_w: vec![T::ZERO; n],
         }
     }
 
@@ -171,11 +175,11 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
 
     /// On the host: see [`problem::Quadratic`].
     fn fixpoint(&self, workspace: &mut Workspace<T>, u: &Buffer<T>, w: &mut Buffer<T>) -> Result<()> {
-        let (mut host_u, mut host_w) = (vec![T::ZERO; u.len()], vec![T::ZERO; w.len()]);
-        u.store(&mut host_u)?;
-        w.store(&mut host_w)?;
-        self.host.fixpoint(&mut workspace.host, &host_u, &mut host_w)?;
-        w.load(&host_w)
+        let Workspace { host, host_u, host_w, .. } = workspace;
+        u.store(host_u)?;
+        w.store(host_w)?;
+        self.host.fixpoint(host, host_u, host_w)?;
+        w.load(host_w)
     }
 
     /// One launch for the product and both updates.

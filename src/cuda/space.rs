@@ -8,7 +8,8 @@ use crate::{Error, Result, Scalar, cpu};
 
 /// Vectors of `len` elements in the memory of a device.
 ///
-/// Operations that cannot return an error leave it to the next one that can; an inner product is NaN after an error.
+/// Operations that cannot return an error leave it to the next one that can; an inner product is NaN after an error. Norms are
+/// roots of inner products: those of f64 vectors overflow above 1e154, and lose digits below 1e-154.
 #[derive(Debug, Clone)]
 pub struct DeviceSpace {
     device: Device,

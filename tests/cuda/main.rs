@@ -11,7 +11,7 @@ mod reference;
 mod vectors;
 
 use blo::cuda::{Capability, Device, probe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -20,6 +20,46 @@ use std::{env, fs};
 enum Driver {
     None,
     Simulated,
+    /// All that blo calls, of CUDA 11.0.
+    Old,
+    /// A library without most of its functions.
+    Stub,
+}
+
+/// Makes a library that knows its version and fails in everything else; false without a C compiler.
+fn stub(path: &Path, complete: bool) -> bool {
+    const OTHERS: [&str; 22] = [
+        "cuInit",
+        "cuGetErrorName",
+        "cuGetErrorString",
+        "cuDeviceGet",
+        "cuDeviceGetCount",
+        "cuDeviceGetName",
+        "cuDevicePrimaryCtxRetain",
+        "cuDevicePrimaryCtxRelease_v2",
+        "cuCtxSetCurrent",
+        "cuStreamCreate",
+        "cuStreamDestroy_v2",
+        "cuStreamSynchronize",
+        "cuMemAlloc_v2",
+        "cuMemFree_v2",
+        "cuMemsetD8Async",
+        "cuMemcpyHtoDAsync_v2",
+        "cuMemcpyDtoHAsync_v2",
+        "cuMemcpyDtoDAsync_v2",
+        "cuModuleLoadDataEx",
+        "cuModuleGetFunction",
+        "cuModuleUnload",
+        "cuLaunchKernel",
+    ];
+    let mut text = String::from("int cuDriverGetVersion(int *v) { *v = 11000; return 0; }\n");
+    for name in OTHERS.iter().take(if complete { OTHERS.len() } else { 5 }) {
+        text += &format!("int {name}(void) {{ return 999; }}\n");
+    }
+    let source = path.with_extension("c");
+    fs::write(&source, text).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(path).arg(&source).status();
+    built.is_ok_and(|status| status.success())
 }
 
 /// Whether this is the process that runs the test `name`. If not it is run in one that does, and has passed there.
@@ -39,6 +79,10 @@ fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
         let copy = folder.join(format!("copy-{}-{}", std::process::id(), name.replace(':', "-")));
         fs::copy(&built, &copy).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
         fs::rename(&copy, folder.join("libcuda.so")).unwrap();
+    }
+    if matches!(driver, Driver::Old | Driver::Stub) && !stub(&folder.join("libcuda.so"), driver == Driver::Old) {
+        println!("skipped: no C compiler");
+        return false;
     }
     let mut command = Command::new(own);
     command.args(["--exact", name, "--nocapture"]).env("LD_LIBRARY_PATH", &folder).env("BLO_TEST_INSIDE", name);
@@ -86,5 +130,23 @@ fn a_device_opens_once_more_and_has_a_name() {
         second.synchronize().unwrap();
         let error = Device::open(1000).unwrap_err();
         assert_eq!(error.status(), -2);
+    }
+}
+
+#[test]
+fn a_driver_that_is_too_old_is_a_status() {
+    if inside(Driver::Old, "a_driver_that_is_too_old_is_a_status", &[]) {
+        let error = Device::open(0).unwrap_err();
+        assert_eq!(error.status(), -80);
+        assert_eq!(error.to_string(), "device: found a driver of CUDA 11.0, expected one of CUDA 11.4 or later");
+    }
+}
+
+#[test]
+fn a_driver_without_a_function_is_a_status() {
+    if inside(Driver::Stub, "a_driver_without_a_function_is_a_status", &[]) {
+        let error = Device::open(0).unwrap_err();
+        assert_eq!(error.status(), -80);
+        assert!(error.to_string().contains("a CUDA driver without cuDeviceGetName"), "{error}");
     }
 }
