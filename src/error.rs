@@ -95,6 +95,23 @@ pub enum Error {
         /// What it returned.
         code: i32,
     },
+    /// No GPU to work on: no driver, a driver that is too old, or no such device.
+    NoDevice {
+        /// What is missing, and what was found.
+        reason: String,
+    },
+    /// The GPU's memory does not suffice.
+    DeviceMemory {
+        /// The bytes that were asked for.
+        bytes: usize,
+    },
+    /// A call of the GPU's driver failed, maybe for an earlier launch. The device's handle is of no use after it.
+    Device {
+        /// The driver's function, or the operation.
+        operation: &'static str,
+        /// The driver's words.
+        reason: String,
+    },
     /// A decomposition did not converge.
     Decomposition {
         /// The matrix's name.
@@ -122,6 +139,9 @@ impl Error {
             Error::Unsupported { .. } => -40,
             Error::File { .. } => -41,
             Error::Callback { .. } => -60,
+            Error::NoDevice { .. } => -80,
+            Error::DeviceMemory { .. } => -81,
+            Error::Device { .. } => -82,
             Error::Panic { .. } => -100,
         }
     }
@@ -160,6 +180,11 @@ impl fmt::Display for Error {
             Error::Decomposition { argument } => {
                 write!(f, "{argument}: found no convergence of its decomposition, expected a well-scaled matrix")
             }
+            Error::NoDevice { reason } => write!(f, "device: found {reason}"),
+            Error::DeviceMemory { bytes } => {
+                write!(f, "device memory: found too little for {bytes} bytes, expected room for them")
+            }
+            Error::Device { operation, reason } => write!(f, "{operation}: {reason}"),
             Error::Panic { message } => write!(f, "internal error (please report it): {message}"),
         }
     }

@@ -42,6 +42,8 @@ mod scalar;
 pub mod analysis;
 pub mod bilevel;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod ffi;
 pub mod hypergradient;
 pub mod optimize;

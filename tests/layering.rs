@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may name modules of its own row or below.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["error", "random", "scalar"],
     &["reference"],
     &["cpu"],
     &["solve"],
     &["problem", "optimize"],
+    &["cuda"],
     &["hypergradient"],
     &["bilevel"],
     &["analysis"],
@@ -18,8 +19,13 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// What only these modules may name.
-const ONLY_IN: [(&str, &[&str]); 4] =
-    [("faer", &["cpu"]), ("rayon", &["cpu"]), ("extern \"C\"", &["ffi"]), ("target_feature", &["cpu"])];
+const ONLY_IN: [(&str, &[&str]); 5] = [
+    ("faer", &["cpu"]),
+    ("rayon", &["cpu"]),
+    ("cudarc", &["cuda"]),
+    ("extern \"C\"", &["ffi"]),
+    ("target_feature", &["cpu"]),
+];
 
 fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|row| row.contains(&module))

@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod counts;
 mod dense;
 mod faults;
 mod gemm;

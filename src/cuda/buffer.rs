@@ -1,0 +1,96 @@
+//! Arrays in device memory.
+
+use super::device::{Arg, Device};
+use crate::error::check_len;
+use crate::{Result, Scalar};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// An array in the memory of a [`Device`].
+#[derive(Debug)]
+pub struct Buffer<T: Scalar> {
+    device: Device,
+    address: u64,
+    len: usize,
+    scalar: PhantomData<T>,
+}
+
+/// A part of a buffer, as kernels take it. Kernels may write to it whoever else holds it: the order of launches is the order of
+/// effects, as all are on one stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<T> {
+    pub address: u64,
+    pub len: usize,
+    scalar: PhantomData<T>,
+}
+
+impl<T: Scalar> Buffer<T> {
+    /// Zeros. Where memory does not suffice the device keeps the error, and every later call returns it.
+    pub(super) fn zeros(device: &Device, len: usize) -> Buffer<T> {
+        let address = device.allocate(len.saturating_mul(size_of::<T>()));
+        Buffer { device: device.clone(), address, len, scalar: PhantomData }
+    }
+
+    pub(super) fn from_slice(device: &Device, values: &[T]) -> Result<Buffer<T>> {
+        let buffer = Buffer::zeros(device, values.len());
+        buffer.load(values)?;
+        Ok(buffer)
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn load(&self, from: &[T]) -> Result<()> {
+        check_len("vector", from.len(), self.len)?;
+        self.device.upload(from, self.address)
+    }
+
+    pub(super) fn store(&self, to: &mut [T]) -> Result<()> {
+        check_len("vector", to.len(), self.len)?;
+        self.device.download(self.address, to)
+    }
+
+    pub(super) fn all(&self) -> View<T> {
+        View { address: self.address, len: self.len, scalar: PhantomData }
+    }
+
+    /// The elements of a range.
+    pub(super) fn part(&self, range: Range<usize>) -> View<T> {
+        self.all().part(range)
+    }
+}
+
+impl<T: Scalar> View<T> {
+    /// No array: what optional parameters of kernels are given.
+    pub fn none() -> View<T> {
+        View { address: 0, len: 0, scalar: PhantomData }
+    }
+
+    pub fn part(self, range: Range<usize>) -> View<T> {
+        debug_assert!(range.start <= range.end && range.end <= self.len);
+        let address = self.address + (range.start * size_of::<T>()) as u64;
+        View { address, len: range.end - range.start, scalar: PhantomData }
+    }
+
+    /// The first elements.
+    pub fn first(self, len: usize) -> View<T> {
+        self.part(0..len)
+    }
+
+    pub fn arg(self) -> Arg {
+        Arg::U64(self.address)
+    }
+}
+
+impl<T: Scalar> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        self.device.free(self.address);
+    }
+}

@@ -1,0 +1,310 @@
+//! A device: context, stream, modules, launches, copies, and the first error.
+
+use super::kernels::FAMILIES;
+use super::probe::{Capability, probe};
+use crate::error::invalid;
+use crate::{Error, Result, Scalar};
+use cudarc::driver::sys::{self, CUresult};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_void};
+use std::ptr;
+use std::rc::Rc;
+
+/// Most blocks of the first stage of a reduction.
+pub(super) const PARTIALS: usize = 256;
+
+/// The threads of a block, for every kernel.
+const BLOCK: u32 = 256;
+
+/// An open device. Copies share it; it closes when the last of them and of all that lives on it is gone.
+///
+/// A device and what lives on it stay on one thread.
+#[derive(Debug, Clone)]
+pub struct Device(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    handle: sys::CUdevice,
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    name: String,
+    loaded: RefCell<Loaded>,
+    error: RefCell<Option<Error>>,
+    /// Partial sums, and behind them the total.
+    partials: sys::CUdeviceptr,
+}
+
+#[derive(Debug, Default)]
+struct Loaded {
+    /// By family and type.
+    modules: HashMap<(usize, usize), sys::CUmodule>,
+    /// By operation and type.
+    functions: HashMap<(&'static str, usize), sys::CUfunction>,
+}
+
+/// A kernel's argument.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Arg {
+    U32(u32),
+    U64(u64),
+    F32(f32),
+    F64(f64),
+}
+
+impl Arg {
+    pub fn scalar<T: Scalar>(value: T) -> Arg {
+        if size_of::<T>() == 4 { Arg::F32(value.to_f64() as f32) } else { Arg::F64(value.to_f64()) }
+    }
+
+    /// The bits, low bytes first, as a parameter of its size reads them.
+    fn bits(self) -> [u8; 8] {
+        let mut bits = [0; 8];
+        match self {
+            Arg::U32(value) => bits[..4].copy_from_slice(&value.to_ne_bytes()),
+            Arg::U64(value) => bits = value.to_ne_bytes(),
+            Arg::F32(value) => bits[..4].copy_from_slice(&value.to_ne_bytes()),
+            Arg::F64(value) => bits = value.to_ne_bytes(),
+        }
+        bits
+    }
+}
+
+/// An error for a code other than success, with the driver's words.
+fn check(operation: &'static str, code: CUresult) -> Result<()> {
+    if code == CUresult::CUDA_SUCCESS {
+        return Ok(());
+    }
+    let text = |of: unsafe fn(CUresult, *mut *const std::ffi::c_char) -> CUresult| {
+        let mut text = ptr::null();
+        // SAFETY: the pointer is valid; the driver sets it to a static string, or leaves it.
+        unsafe {
+            of(code, &mut text);
+            if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
+        }
+    };
+    let reason = format!("{} {}: {}", text(sys::cuGetErrorName), code as u32, text(sys::cuGetErrorString));
+    Err(Error::Device { operation, reason })
+}
+
+/// Calls a function of the driver, and makes an error of its code.
+macro_rules! call {
+    ($function:ident($($argument:expr),* $(,)?)) => {
+        // SAFETY: `probe` has found the function; handles and pointers are those of an open device, and valid for the call.
+        check(stringify!($function), unsafe { sys::$function($($argument),*) })
+    };
+}
+
+impl Device {
+    /// Opens device number `index`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDevice`] without a driver (or with one older than CUDA 11.4) or a device, [`Error::Invalid`] for an index
+    /// that no device has, [`Error::Device`] where the driver fails.
+    pub fn open(index: usize) -> Result<Device> {
+        let devices = match probe() {
+            Capability::Absent { reason } => return Err(Error::NoDevice { reason }),
+            Capability::Present { devices, .. } => devices,
+        };
+        if index >= devices {
+            return Err(invalid("device", index, format!("below {devices}, the number of devices")));
+        }
+        let (mut handle, mut context, mut stream, mut partials) = (0, ptr::null_mut(), ptr::null_mut(), 0);
+        call!(cuDeviceGet(&mut handle, index as i32))?;
+        let mut name = [0; 256];
+        call!(cuDeviceGetName(name.as_mut_ptr(), 255, handle))?;
+        let name = name.iter().take_while(|c| **c != 0).map(|c| char::from(*c as u8)).collect();
+        call!(cuDevicePrimaryCtxRetain(&mut context, handle))?;
+        let opened = call!(cuCtxSetCurrent(context))
+            .and_then(|()| call!(cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32)))
+            .and_then(|()| call!(cuMemAlloc_v2(&mut partials, (PARTIALS + 1) * 8)));
+        let (loaded, error) = Default::default();
+        // What was not made is null, and is left alone when it is dropped.
+        let inner = Inner { handle, context, stream, name, loaded, error, partials };
+        opened.map(|()| Device(Rc::new(inner)))
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Waits until all that was launched is done.
+    ///
+    /// # Errors
+    ///
+    /// The first error of this device.
+    pub fn synchronize(&self) -> Result<()> {
+        self.guarded(|| call!(cuStreamSynchronize(self.0.stream)))
+    }
+
+    /// The first error of this device, if there was one.
+    pub(super) fn status(&self) -> Result<()> {
+        self.0.error.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Runs `body` on this device's context unless there was an error before; keeps the error.
+    pub(super) fn guarded<V>(&self, body: impl FnOnce() -> Result<V>) -> Result<V> {
+        self.status()?;
+        let result = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| body());
+        if let Err(error) = &result {
+            self.0.error.borrow_mut().get_or_insert_with(|| error.clone());
+        }
+        result
+    }
+
+    /// Zeroed memory; 0 where there is none, with the error kept.
+    pub(super) fn allocate(&self, bytes: usize) -> sys::CUdeviceptr {
+        let mut address = 0;
+        let _ = self.guarded(|| {
+            if bytes > 0 {
+                // SAFETY: as in `call!`.
+                let code = unsafe { sys::cuMemAlloc_v2(&mut address, bytes) };
+                if code == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+                    return Err(Error::DeviceMemory { bytes });
+                }
+                check("cuMemAlloc_v2", code)?;
+                call!(cuMemsetD8Async(address, 0, bytes, self.0.stream))?;
+            }
+            Ok(())
+        });
+        address
+    }
+
+    pub(super) fn free(&self, address: sys::CUdeviceptr) {
+        if address != 0 {
+            // Work on it may be under way. An error here has no one to go to.
+            let _ = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| call!(cuStreamSynchronize(self.0.stream)));
+            let _ = call!(cuMemFree_v2(address));
+        }
+    }
+
+    /// Host to device; done when it returns.
+    pub(super) fn upload<T: Scalar>(&self, from: &[T], to: sys::CUdeviceptr) -> Result<()> {
+        self.guarded(|| {
+            if from.is_empty() {
+                return Ok(());
+            }
+            call!(cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), size_of_val(from), self.0.stream))?;
+            call!(cuStreamSynchronize(self.0.stream))
+        })
+    }
+
+    /// Device to host, behind all that was launched.
+    pub(super) fn download<E: bytemuck::Pod>(&self, from: sys::CUdeviceptr, to: &mut [E]) -> Result<()> {
+        self.guarded(|| {
+            if to.is_empty() {
+                return Ok(());
+            }
+            call!(cuMemcpyDtoHAsync_v2(to.as_mut_ptr().cast(), from, size_of_val(to), self.0.stream))?;
+            call!(cuStreamSynchronize(self.0.stream))
+        })
+    }
+
+    pub(super) fn copy(&self, from: sys::CUdeviceptr, to: sys::CUdeviceptr, bytes: usize) {
+        if bytes > 0 {
+            let _ = self.guarded(|| call!(cuMemcpyDtoDAsync_v2(to, from, bytes, self.0.stream)));
+        }
+    }
+
+    /// Zeroes.
+    pub(super) fn clear(&self, address: sys::CUdeviceptr, bytes: usize) {
+        if bytes > 0 {
+            let _ = self.guarded(|| call!(cuMemsetD8Async(address, 0, bytes, self.0.stream)));
+        }
+    }
+
+    /// Where the first stage of a reduction writes, [`PARTIALS`] numbers of 8 bytes.
+    pub(super) fn partials(&self) -> Arg {
+        Arg::U64(self.0.partials)
+    }
+
+    /// The sum of `count` f64 at `address`, in a fixed order.
+    pub(super) fn sum(&self, address: Arg, count: usize) -> Result<f64> {
+        let total = self.0.partials + (PARTIALS * 8) as u64;
+        self.launch::<f64>("sum", [1, 1], &[address, Arg::U64(total), Arg::U64(count as u64)]);
+        let mut value = [0.0];
+        self.download(total, &mut value)?;
+        Ok(value[0])
+    }
+
+    /// Starts blo_<operation>_<T>. Arguments are those of the header of the kernel's text, in its order; an error is kept.
+    ///
+    /// Addresses among them are of live buffers on this device that are as long as the header says: the callers, all in
+    /// this module, see to it.
+    pub(super) fn launch<T: Scalar>(&self, operation: &'static str, [x, y]: [usize; 2], args: &[Arg]) {
+        let _ = self.guarded(|| {
+            let function = self.function(operation, size_of::<T>())?;
+            let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
+                return Err(invalid("sizes", format!("{x} x {y} blocks"), "as many as one launch can have"));
+            };
+            let bits: [[u8; 8]; 20] = std::array::from_fn(|i| args.get(i).map_or([0; 8], |arg| arg.bits()));
+            let mut pointers: [*mut c_void; 20] = std::array::from_fn(|i| bits[i].as_ptr().cast_mut().cast());
+            let (stream, pointers) = (self.0.stream, pointers.as_mut_ptr());
+            call!(cuLaunchKernel(function, x, y, 1, BLOCK, 1, 1, 0, stream, pointers, ptr::null_mut()))
+        });
+    }
+
+    fn function(&self, operation: &'static str, size: usize) -> Result<sys::CUfunction> {
+        let loaded = &mut *self.0.loaded.borrow_mut();
+        if let Some(function) = loaded.functions.get(&(operation, size)) {
+            return Ok(*function);
+        }
+        let missing = || Error::Device { operation, reason: "no kernel of this name".into() };
+        let family = FAMILIES.iter().position(|family| family.3.contains(&operation)).ok_or_else(missing)?;
+        let module = match loaded.modules.get(&(family, size)) {
+            Some(module) => *module,
+            None => {
+                let (_, narrow, wide, _) = FAMILIES[family];
+                let module = load(if size == 4 { narrow } else { wide })?;
+                loaded.modules.insert((family, size), module);
+                module
+            }
+        };
+        let name = CString::new(format!("blo_{operation}_f{}", 8 * size)).map_err(|_| missing())?;
+        let mut function = ptr::null_mut();
+        call!(cuModuleGetFunction(&mut function, module, name.as_ptr()))?;
+        loaded.functions.insert((operation, size), function);
+        Ok(function)
+    }
+}
+
+/// Compiles a text for the current context; the compiler's log is in the error.
+fn load(text: &str) -> Result<sys::CUmodule> {
+    let unreadable = |_| Error::Device { operation: "cuModuleLoadDataEx", reason: "a text with a zero in it".into() };
+    let text = CString::new(text).map_err(unreadable)?;
+    let mut log = vec![0_u8; 4096];
+    let mut options =
+        [sys::CUjit_option::CU_JIT_ERROR_LOG_BUFFER, sys::CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+    let mut values = [log.as_mut_ptr().cast::<c_void>(), ptr::without_provenance_mut::<c_void>(log.len() - 1)];
+    let mut module = ptr::null_mut();
+    let image = text.as_ptr().cast();
+    match call!(cuModuleLoadDataEx(&mut module, image, 2, options.as_mut_ptr(), values.as_mut_ptr())) {
+        Ok(()) => Ok(module),
+        Err(Error::Device { operation, reason }) => {
+            let log = log.split(|byte| *byte == 0).next().unwrap_or(&[]);
+            let reason = format!("{reason}; {}", String::from_utf8_lossy(log).trim());
+            Err(Error::Device { operation, reason })
+        }
+        Err(other) => Err(other),
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Errors have no one to go to.
+        let _ = call!(cuCtxSetCurrent(self.context));
+        if !self.stream.is_null() {
+            let _ = call!(cuStreamSynchronize(self.stream));
+            let _ = call!(cuStreamDestroy_v2(self.stream));
+        }
+        if self.partials != 0 {
+            let _ = call!(cuMemFree_v2(self.partials));
+        }
+        for module in self.loaded.get_mut().modules.values() {
+            let _ = call!(cuModuleUnload(*module));
+        }
+        let _ = call!(cuDevicePrimaryCtxRelease_v2(self.handle));
+    }
+}

@@ -1,0 +1,40 @@
+//! The kernels' texts, and which has which operation.
+
+/// Name, f32 text, f64 text, operations.
+type Family = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+macro_rules! family {
+    ($name:literal, $operations:expr) => {
+        (
+            $name,
+            include_str!(concat!("../../kernels/", $name, "_f32.ptx")),
+            include_str!(concat!("../../kernels/", $name, "_f64.ptx")),
+            &$operations,
+        )
+    };
+}
+
+pub(super) const FAMILIES: [Family; 6] = [
+    family!(
+        "vector",
+        [
+            "fill",
+            "scale",
+            "axpy",
+            "clamp",
+            "dot",
+            "sum",
+            "neumann_update",
+            "nonfinite",
+            "momentum",
+            "adam",
+            "adam_vjp",
+            "adam_jvp"
+        ]
+    ),
+    family!("gemm", ["gemm_ab", "gemm_abt", "gemm_atb", "few_ab", "few_abt", "few_atb"]),
+    family!("pass", ["product", "add_product", "curve_term", "column_sums", "row_dots", "row_axpy"]),
+    family!("loss", ["loss", "curvature", "target_vjp", "target_jvp"]),
+    family!("outer", ["softmax_rows", "softmax_derivative", "exp", "times_exp", "sigmoid", "sigmoid_slope"]),
+    family!("dense", ["matvec", "symmetric_neumann"]),
+];

@@ -1,0 +1,332 @@
+//! Networks on a device.
+
+use super::buffer::{Buffer, View};
+use super::device::Device;
+use super::outer::{Change, Data, Outer, groups};
+use super::passes::{At, Back, Batch, Layer, Net, Pass, Sweep};
+use super::space::DeviceSpace;
+use crate::cpu::Activation;
+use crate::problem::mlp::{self, Loss, Model, OuterParameters};
+use crate::problem::{Examples, Problem, Reduction};
+use crate::solve::Space;
+use crate::{Result, Scalar};
+
+/// Outer examples that go through the network together.
+const CHUNK: usize = 4096;
+
+/// What a [`Model`] is made of: widths from the inputs to the outputs, the activation, the loss.
+#[derive(Debug, Clone, Copy)]
+pub struct Network<'a> {
+    /// From the inputs to the outputs.
+    pub widths: &'a [usize],
+    /// After every layer but the last.
+    pub activation: Activation,
+    /// The loss.
+    pub loss: Loss,
+}
+
+/// A [`mlp::Mlp`] whose data, parameters and passes are on a device.
+///
+/// One pass at `linearize` serves all products, as on the host. There are no batches of inner examples, no scores of
+/// examples and no factored vectors yet.
+#[derive(Debug)]
+pub struct Mlp<T: Scalar> {
+    net: Net,
+    parts: Outer<T>,
+    targets: Buffer<T>,
+    outer_x: Buffer<T>,
+    outer_targets: Buffer<T>,
+    inner_space: DeviceSpace,
+    outer_space: DeviceSpace,
+}
+
+/// The inner problem at some (u, w).
+#[derive(Debug)]
+struct Point<T: Scalar> {
+    data: Data<T>,
+    pass: Pass<T>,
+}
+
+/// Scratch of an [`Mlp`], and its linearization.
+#[derive(Debug)]
+pub struct Workspace<T: Scalar> {
+    scratch: Point<T>,
+    frozen: Point<T>,
+    u: Buffer<T>,
+    w: Buffer<T>,
+    step: Buffer<T>,
+    sweep: Sweep<T>,
+    change: Change<T>,
+    outer_pass: Pass<T>,
+    outer_weights: Buffer<T>,
+}
+
+impl<T: Scalar> Mlp<T> {
+    /// As [`mlp::Mlp::new`], on the device given.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::new`] and [`mlp::Mlp::new`], and [`Error::Device`](crate::Error::Device) and
+    /// [`Error::DeviceMemory`](crate::Error::DeviceMemory).
+    pub fn new(
+        device: &Device,
+        network: Network<'_>,
+        kind: OuterParameters,
+        inner: Examples<T>,
+        outer: Examples<T>,
+        reduction: Reduction,
+        l2: f64,
+    ) -> Result<Mlp<T>> {
+        let model = Model::new(network.widths, network.activation, network.loss)?;
+        // The host's problem checks the arguments.
+        let host = mlp::Mlp::new(model, kind, inner, outer, reduction, l2)?;
+        let (inner, outer) = (host.inner_examples(), host.outer_examples());
+        let mut layers = Vec::with_capacity(network.widths.len() - 1);
+        let mut start = 0;
+        for pair in network.widths.windows(2) {
+            let (inputs, outputs) = (pair[0], pair[1]);
+            let split = start + inputs * outputs;
+            layers.push(Layer { inputs, outputs, weights: start..split, biases: split..split + outputs });
+            start = split + outputs;
+        }
+        let net = Net { device: device.clone(), layers, activation: network.activation, loss: network.loss };
+        let rows = inner.targets.len() / net.outputs();
+        let scale = if reduction == Reduction::Mean { 1.0 / rows.max(1) as f64 } else { 1.0 };
+        let design = Buffer::from_slice(device, &inner.design)?;
+        Ok(Mlp {
+            parts: Outer { kind, rows, design, features: inner.features, scale, l2, groups: groups(kind, &net) },
+            targets: Buffer::from_slice(device, &inner.targets)?,
+            outer_x: Buffer::from_slice(device, &outer.design)?,
+            outer_targets: Buffer::from_slice(device, &outer.targets)?,
+            inner_space: DeviceSpace::new(device, net.parameters()),
+            outer_space: DeviceSpace::new(device, Space::<T>::len(host.outer_space())),
+            net,
+        })
+    }
+
+    fn device(&self) -> &Device {
+        &self.net.device
+    }
+
+    fn batch(&self, data: &Data<T>) -> Batch<T> {
+        let x = if self.parts.sets_inputs() { &data.x } else { &self.parts.design };
+        let targets = if self.parts.sets_targets() { &data.t } else { &self.targets };
+        Batch { x: x.all(), targets: targets.all(), weights: data.weights.all() }
+    }
+
+    fn at<'a>(&'a self, w: &Buffer<T>, point: &'a Point<T>) -> At<'a, T> {
+        let batch = self.batch(&point.data);
+        At { net: &self.net, rows: self.parts.rows, w: w.all(), batch, pass: &point.pass }
+    }
+
+    /// The pass at (u, w).
+    fn pass(&self, u: &Buffer<T>, w: &Buffer<T>, point: &mut Point<T>) -> Result<()> {
+        self.parts.set(&self.net, u, &mut point.data)?;
+        point.pass.run(&self.net, w.all(), self.batch(&point.data));
+        Ok(())
+    }
+
+    /// out ← the product with v, in w, at the linearization, with the terms given.
+    fn product(&self, workspace: &Workspace<T>, v: View<T>, terms: Back, out: View<T>) -> Result<()> {
+        let Workspace { frozen, w, sweep, .. } = workspace;
+        let at = self.at(w, frozen);
+        sweep.images(&at, v, terms == Back::Full);
+        sweep.forward(&at);
+        sweep.turn(&at);
+        sweep.backward(&at, terms);
+        sweep.output(&at, None, terms, out);
+        self.parts.add_penalties(&self.net, &frozen.data, v, out);
+        let weight = self.parts.proximal_weight();
+        if weight > 0.0 {
+            self.device().axpy(T::from_f64(weight), v, out);
+        }
+        self.device().status()
+    }
+
+    /// out ← the Gauss-Newton product: see [`mlp::Mlp::gauss_newton`].
+    ///
+    /// # Errors
+    ///
+    /// The first error of the device.
+    pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
+        self.product(workspace, v.all(), Back::GaussNewton, out.all())
+    }
+}
+
+impl<T: Scalar> Problem<T> for Mlp<T> {
+    type Points = DeviceSpace;
+    type Vectors = DeviceSpace;
+    type Workspace = Workspace<T>;
+
+    fn outer_space(&self) -> &DeviceSpace {
+        &self.outer_space
+    }
+
+    fn inner_space(&self) -> &DeviceSpace {
+        &self.inner_space
+    }
+
+    fn workspace(&self) -> Workspace<T> {
+        let (net, rows) = (&self.net, self.parts.rows);
+        let outer_rows = self.outer_targets.len() / net.outputs();
+        let chunk = CHUNK.min(outer_rows);
+        let outer_weights = Buffer::zeros(self.device(), chunk);
+        self.device().fill(T::from_f64(1.0 / outer_rows as f64), outer_weights.all());
+        let point = |second| Point { data: self.parts.data(net), pass: Pass::new(net, rows, second) };
+        Workspace {
+            scratch: point(false),
+            frozen: point(true),
+            u: self.outer_space.zeros(),
+            w: self.inner_space.zeros(),
+            step: self.inner_space.zeros(),
+            sweep: Sweep::new(net, rows),
+            change: self.parts.change(net),
+            outer_pass: Pass::new(net, chunk, false),
+            outer_weights,
+        }
+    }
+
+    fn inner(
+        &self,
+        workspace: &mut Workspace<T>,
+        u: &Buffer<T>,
+        w: &Buffer<T>,
+        gradient: &mut Buffer<T>,
+    ) -> Result<f64> {
+        let Workspace { scratch, step, .. } = workspace;
+        let (net, device, out, step) = (&self.net, self.device(), gradient.all(), step.all());
+        self.pass(u, w, scratch)?;
+        self.at(w, scratch).gradient(false, out);
+        let mut value = scratch.pass.value(net, self.parts.rows)?;
+        self.parts.add_penalties(net, &scratch.data, w.all(), out);
+        value += self.parts.penalty(net, &scratch.data, w.all(), step)?;
+        let weight = self.parts.proximal_weight();
+        if weight > 0.0 {
+            device.assign(w.all(), step);
+            device.axpy(-T::ONE, u.all(), step);
+            value += 0.5 * weight * device.dot(step, step)?;
+            device.axpy(T::from_f64(weight), step, out);
+        }
+        device.status().map(|()| value)
+    }
+
+    fn outer(
+        &self,
+        workspace: &mut Workspace<T>,
+        _: &Buffer<T>,
+        w: &Buffer<T>,
+        gradient_u: &mut Buffer<T>,
+        gradient_w: &mut Buffer<T>,
+    ) -> Result<f64> {
+        let Workspace { outer_pass, outer_weights, .. } = workspace;
+        let net = &self.net;
+        net.device.fill(T::ZERO, gradient_u.all());
+        let (d, c) = (net.inputs(), net.outputs());
+        let total = self.outer_targets.len() / c;
+        let mut value = 0.0;
+        for start in (0..total).step_by(CHUNK) {
+            let rows = CHUNK.min(total - start);
+            let batch = Batch {
+                x: self.outer_x.part(start * d..(start + rows) * d),
+                targets: self.outer_targets.part(start * c..(start + rows) * c),
+                weights: outer_weights.all().first(rows),
+            };
+            outer_pass.run(net, w.all(), batch);
+            At { net, rows, w: w.all(), batch, pass: outer_pass }.gradient(start > 0, gradient_w.all());
+            value += outer_pass.value(net, rows)?;
+        }
+        Ok(value)
+    }
+
+    fn linearize(&self, workspace: &mut Workspace<T>, u: &Buffer<T>, w: &Buffer<T>) -> Result<()> {
+        self.outer_space.copy(u, &mut workspace.u);
+        self.inner_space.copy(w, &mut workspace.w);
+        self.pass(u, w, &mut workspace.frozen)?;
+        self.device().status()
+    }
+
+    fn vectors<'a>(&'a self, _: &'a Workspace<T>) -> &'a DeviceSpace {
+        &self.inner_space
+    }
+
+    fn lift(&self, _: &mut Workspace<T>, gradient: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
+        self.inner_space.copy(gradient, out);
+        self.device().status()
+    }
+
+    fn lower(&self, _: &mut Workspace<T>, vector: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
+        self.inner_space.copy(vector, out);
+        self.device().status()
+    }
+
+    fn hvp(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
+        self.product(workspace, v.all(), Back::Full, out.all())
+    }
+
+    fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (net, parts, device, at, v) = (&self.net, &self.parts, self.device(), self.at(w, frozen), v.all());
+        if parts.sets_data() {
+            sweep.images(&at, v, parts.sets_inputs());
+            sweep.forward(&at);
+            if parts.sets_inputs() {
+                sweep.turn(&at);
+                sweep.backward(&at, Back::Full);
+                let first = &net.layers[0];
+                first.backward(device, v, at.deltas(0), false, change.x.all());
+                first.backward(device, at.w, sweep.rdelta[0].all(), true, change.x.all());
+            }
+            let (rz, shape) = (sweep.rz[net.layers.len() - 1].all(), [parts.rows, net.outputs()]);
+            if parts.sets_targets() {
+                let arrays = [at.batch.weights, at.pass.probabilities.all(), rz, change.t.all()].map(View::arg);
+                device.by_rows::<T>("target_vjp", &[net.loss()], &arrays, shape);
+            }
+            if parts.sets_weights() {
+                let arrays = [at.deltas(net.layers.len() - 1), rz, change.log_weights.all()].map(View::arg);
+                device.by_rows::<T>("row_dots", &[], &arrays, shape);
+            }
+        }
+        parts.penalty_vjp(net, at.w, v, change)?;
+        parts.pull_back(net, u, &frozen.data, change, out)?;
+        if parts.proximal_weight() > 0.0 {
+            device.assign(v, out.all());
+            device.scale(T::from_f64(-parts.proximal_weight()), out.all());
+        }
+        device.status()
+    }
+
+    fn mixed_jvp(&self, workspace: &mut Workspace<T>, du: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (net, parts, device, at) = (&self.net, &self.parts, self.device(), self.at(w, frozen));
+        parts.push_forward(net, u, &frozen.data, du, change)?;
+        if parts.proximal_weight() > 0.0 {
+            device.assign(du.all(), out.all());
+            device.scale(T::from_f64(-parts.proximal_weight()), out.all());
+            return device.status();
+        }
+        if !parts.sets_data() {
+            parts.penalty_jvp(net, change, at.w, out.all());
+            return device.status();
+        }
+        if parts.sets_inputs() {
+            sweep.data_image(&at, change.x.all());
+            sweep.forward(&at);
+            sweep.turn(&at);
+        } else {
+            sweep.clear(net);
+        }
+        let (last, c) = (net.layers.len() - 1, net.outputs());
+        let (rdelta, delta) = (sweep.rdelta[last].all(), at.deltas(last));
+        if parts.sets_targets() {
+            let arrays = [at.batch.weights, at.pass.probabilities.all(), change.t.all(), rdelta].map(View::arg);
+            device.by_rows::<T>("target_jvp", &[net.loss()], &arrays, [parts.rows, c]);
+        }
+        if parts.sets_weights() {
+            device.row_axpy(change.log_weights.all(), delta, rdelta);
+        }
+        sweep.backward(&at, Back::Data);
+        let dx = parts.sets_inputs().then(|| change.x.all());
+        sweep.output(&at, dx, Back::Data, out.all());
+        device.status()
+    }
+}

@@ -1,0 +1,36 @@
+//! Problems on an NVIDIA GPU: device memory as a [`Space`](crate::solve::Space), and problems whose products are kernels.
+//!
+//! The kernels are the PTX texts of `kernels/`; the driver compiles them at first use. The driver is looked for when a device
+//! is opened, and nothing of CUDA is needed to build: [`probe`] tells what there is, and [`Device::open`] says in an error
+//! what is missing.
+//!
+//! ```
+//! use blo::cuda::{Capability, Device, probe};
+//!
+//! match probe() {
+//!     Capability::Present { devices, .. } => assert!(devices > 0),
+//!     Capability::Absent { reason } => assert_eq!(Device::open(0).unwrap_err().to_string(), format!("device: found {reason}")),
+//! }
+//! ```
+//!
+//! Launches are asynchronous, on a stream of the device's own. What goes wrong in one is found by a later call that returns a
+//! `Result`: the device then keeps its first error, and returns it from every call.
+
+mod buffer;
+mod device;
+mod kernels;
+mod matrix;
+mod mlp;
+mod operations;
+mod outer;
+mod passes;
+mod probe;
+mod quadratic;
+mod space;
+
+pub use buffer::Buffer;
+pub use device::Device;
+pub use mlp::{Mlp, Network, Workspace as MlpWorkspace};
+pub use probe::{Capability, probe};
+pub use quadratic::{Quadratic, Workspace as QuadraticWorkspace};
+pub use space::DeviceSpace;
