@@ -64,7 +64,7 @@ fn nothing_per_step() {
 
         let (mut solver, mut optimizer) = (null_mut(), null_mut());
         assert_eq!(blo_solver_create_f64(3, null(), &mut solver), BLO_OK);
-        let mut solve = || {
+        let solve = || {
             assert_eq!(blo_solver_solve_f64(solver, Some(twice), null_mut(), wp, 3, o, null_mut()), BLO_OK);
         };
         solve();
