@@ -277,6 +277,30 @@ fn a_warm_loop_of_distillation() {
 }
 
 #[test]
+fn the_dense_hessian() {
+    let shape = Shape {
+        widths: vec![2, 5, 3],
+        rows: 4,
+        activation: Activation::Silu,
+        loss: Loss::CrossEntropy,
+        kind: OuterParameters::Inputs,
+        reduction: Reduction::Sum,
+        l2: 0.1,
+    };
+    let Sample { problem, u, w } = shape.sample::<f64>(8);
+    let mut ws = problem.workspace();
+    problem.linearize(&mut ws, &u, &w).unwrap();
+    let (n, v, mut hv) = (w.len(), Rng(1).normals(w.len()), vec![0.0; w.len()]);
+    let dense = blo::problem::Hessian::new(&problem, &mut ws).dense().unwrap();
+    problem.hvp(&mut ws, &v, &mut hv).unwrap();
+    assert!(distance(&common::matvec(n, n, &dense, &v), &hv) <= 1e-13 * norm(&hv));
+    let mut own = blo::solve::Spectrum::default();
+    let (spectrum, _) = problem.spectrum(&mut ws, &mut own).unwrap();
+    let trace: f64 = (0..n).map(|i| dense[i * n + i]).sum();
+    assert!((spectrum.values().iter().sum::<f64>() - trace).abs() <= 1e-12 * norm(&dense));
+}
+
+#[test]
 fn kinks_are_counted() {
     let model = Model::new(&[1, 3, 1], Activation::Relu, Loss::SquaredError).unwrap();
     // Pre-activations of x = 2: 2·1 − 2 = 0, 2·1 − 1.5 = 0.5, 2·1 − 5 = −3.

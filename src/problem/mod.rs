@@ -297,6 +297,21 @@ impl<'a, T: Scalar, P: Problem<T>> Hessian<'a, T, P> {
     pub fn new(problem: &'a P, workspace: &'a mut P::Workspace) -> Self {
         Hessian { problem, workspace, scalar: PhantomData }
     }
+
+    /// H itself, n × n row-major: n products, for small n.
+    pub fn dense(&mut self) -> Result<Vec<T>> {
+        let n = self.space().len();
+        let (mut unit, mut dense) = (vec![T::ZERO; n], vec![T::ZERO; n * n]);
+        let [mut v, mut column] = [(); 2].map(|()| self.space().zeros());
+        for (i, row) in dense.chunks_exact_mut(n.max(1)).enumerate() {
+            unit[i] = T::ONE;
+            self.space().load(&unit, &mut v)?;
+            self.apply(&v, &mut column)?;
+            self.space().store(&column, row)?;
+            unit[i] = T::ZERO;
+        }
+        Ok(dense)
+    }
 }
 
 impl<T: Scalar, P: Problem<T>> Operator<T> for Hessian<'_, T, P> {
