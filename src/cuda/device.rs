@@ -58,15 +58,14 @@ impl Arg {
     }
 
     /// The bits, low bytes first, as a parameter of its size reads them.
-    fn bits(self) -> [u8; 8] {
-        let mut bits = [0; 8];
+    fn bits(self) -> u64 {
         match self {
-            Arg::U32(value) => bits[..4].copy_from_slice(&value.to_ne_bytes()),
-            Arg::U64(value) => bits = value.to_ne_bytes(),
-            Arg::F32(value) => bits[..4].copy_from_slice(&value.to_ne_bytes()),
-            Arg::F64(value) => bits = value.to_ne_bytes(),
+            Arg::U32(value) => value.into(),
+            Arg::U64(value) => value,
+            Arg::F32(value) => value.to_bits().into(),
+            Arg::F64(value) => value.to_bits(),
         }
-        bits
+        .to_le()
     }
 }
 
@@ -239,8 +238,9 @@ impl Device {
             let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
                 return Err(invalid("sizes", format!("{x} x {y} blocks"), "as many as one launch can have"));
             };
-            let bits: [[u8; 8]; 20] = std::array::from_fn(|i| args.get(i).map_or([0; 8], |arg| arg.bits()));
-            let mut pointers: [*mut c_void; 20] = std::array::from_fn(|i| bits[i].as_ptr().cast_mut().cast());
+            debug_assert!(args.len() <= 20);
+            let mut bits: [u64; 20] = std::array::from_fn(|i| args.get(i).map_or(0, |arg| arg.bits()));
+            let mut pointers = bits.each_mut().map(|bits| ptr::from_mut(bits).cast::<c_void>());
             let (stream, pointers) = (self.0.stream, pointers.as_mut_ptr());
             call!(cuLaunchKernel(function, x, y, 1, BLOCK, 1, 1, 0, stream, pointers, ptr::null_mut()))
         });

@@ -177,3 +177,17 @@ fn a_header_that_lies_is_noticed() {
         assert!(caught, "{from} -> {to}");
     }
 }
+
+#[test]
+fn the_library_knows_every_operation() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cuda/kernels.rs");
+    let source = std::fs::read_to_string(source).unwrap();
+    let listed: Vec<&str> = source.split('"').skip(1).step_by(2).collect();
+    for family in FAMILIES {
+        assert!(listed.contains(&family));
+        for (header, _) in entries(&text(family, "f64")) {
+            let operation = header["entry"].trim_start_matches("blo_").trim_end_matches("_f64");
+            assert!(listed.contains(&operation), "{operation}");
+        }
+    }
+}

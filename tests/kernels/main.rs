@@ -1,5 +1,5 @@
 //! Every PTX kernel on the simulator, against the plain reference: edge shapes, starts that are aligned to an element and
-//! no more, NaN-filled outputs, guard bands; and the simulator's own checks of memory, races and barriers.
+//! no more, NaN-filled outputs, guards; and the simulator's own checks of memory, races and barriers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../common/mod.rs"]
