@@ -3,6 +3,7 @@
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/case.rs"]
 mod case;
 #[path = "../common/mod.rs"]
 mod common;

@@ -55,7 +55,7 @@ impl<T: Scalar> Compact<T> {
     /// Copies what is on at a linearization.
     pub fn set(&mut self, at: &At<'_, T>) {
         let layers = &at.model.layers;
-        let (mut taken, mut whole) = (0, 0);
+        let mut taken = 0;
         for (e, on) in self.on.iter_mut().enumerate() {
             for (l, (on, layer)) in on.iter_mut().zip(layers).enumerate() {
                 on.clear();
@@ -69,7 +69,7 @@ impl<T: Scalar> Compact<T> {
             }
             taken += on.windows(2).map(|pair| pair[0].len() * pair[1].len()).sum::<usize>();
         }
-        whole += layers.iter().skip(1).map(|layer| layer.weights.len()).sum::<usize>();
+        let whole: usize = layers.iter().skip(1).map(|layer| layer.weights.len()).sum();
         self.pays = 4 * taken < 3 * whole;
         if !self.pays {
             return;

@@ -6,7 +6,6 @@ use super::problem::{CHUNK, Mlp, Workspace};
 use crate::error::{check_finite, check_len, invalid};
 use crate::problem::examples::check_batch;
 use crate::problem::{Examples, heap_of};
-use crate::solve::Space;
 use crate::{Result, Scalar};
 
 /// The rows of a batch, gathered.
@@ -85,14 +84,14 @@ impl<T: Scalar> Mlp<T> {
         batch: &[usize],
         u: &[T],
         w: &[T],
-        gradient: &mut Vec<T>,
+        gradient: &mut [T],
     ) -> Result<f64> {
         let share = T::from_f64(check_batch(batch, self.rows())?);
         let (d, c) = (self.model().inputs(), self.model().outputs());
         let Workspace { scratch, gathered, .. } = workspace;
         self.set_data(u, &mut scratch.data)?;
         let Gathered { x, targets, weights } = gathered;
-        self.inner_points().scale(T::ZERO, gradient);
+        gradient.fill(T::ZERO);
         let mut value = 0.0;
         for piece in batch.chunks(CHUNK.min(self.rows())) {
             let (all, whole) = (self.inputs(&scratch.data), self.batch(&scratch.data));

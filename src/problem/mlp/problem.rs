@@ -153,10 +153,6 @@ impl<T: Scalar> Mlp<T> {
         self.rows
     }
 
-    pub(super) fn inner_points(&self) -> &Flat {
-        &self.inner_space
-    }
-
     /// data ← what u makes of it.
     pub(super) fn set_data(&self, u: &[T], data: &mut Data<T>) -> Result<()> {
         self.parts().set(u, data)

@@ -1,10 +1,9 @@
-//! The cases of `tests/data/reference`: see `tests/reference_vectors.rs`.
+//! The cases of `tests/data/reference`, and a list of what has been compared with them.
+#![allow(dead_code)]
 
-use crate::common::cast;
+use crate::common::{cast, distance, norm};
 use blo::Scalar;
-use blo::cpu::Activation;
-use blo::cuda::{Device, Mlp, Network};
-use blo::problem::mlp::{Groups, Loss, OuterParameters};
+use blo::problem::mlp::{Activation, Groups, Loss, OuterParameters};
 use blo::problem::{Examples, Reduction};
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,7 +55,17 @@ impl Case {
         self.tensors.get(name).unwrap_or_else(|| panic!("{name} in {}", self.name))
     }
 
-    pub fn problem<T: Scalar>(&self, device: &Device) -> Mlp<T> {
+    /// By how much K steps of the series can amplify rounding: max(|1 − alpha λ|, 1)ᴷ.
+    pub fn growth(&self, terms: f64) -> f64 {
+        let alpha = self.number("alpha");
+        let of = |value: f64| (1.0 - alpha * value).abs().max(1.0).powf(terms);
+        self.tensors
+            .get("eigenvalues_H")
+            .map_or(1.0, |values| values.iter().map(|&value| of(value)).fold(1.0, f64::max))
+    }
+
+    /// What a network problem is made of.
+    pub fn parts<T: Scalar>(&self) -> Parts<T> {
         let widths: Vec<usize> = self.list("sizes").iter().map(|&size| size as usize).collect();
         let activation = match self.text("activation") {
             "identity" => Activation::Identity,
@@ -87,7 +96,6 @@ impl Case {
         let reduction = if self.text("reduction") == "sum" { Reduction::Sum } else { Reduction::Mean };
         let (features, outputs) = (widths[0], *widths.last().unwrap());
         let rows = self.number("n_inner") as usize;
-        let network = Network { widths: &widths, activation, loss };
         let get = |name: &str| self.tensors.get(name).map(|values| cast(values));
         let inner = Examples {
             design: get("x_inner").unwrap_or_default(),
@@ -95,8 +103,19 @@ impl Case {
             targets: get("y_inner").unwrap_or(vec![T::ZERO; rows * outputs]),
         };
         let outer = Examples { design: get("x_outer").unwrap(), features, targets: get("y_outer").unwrap() };
-        Mlp::new(device, network, kind, inner, outer, reduction, self.number("l2")).unwrap()
+        Parts { widths, activation, loss, kind, inner, outer, reduction, l2: self.number("l2") }
     }
+}
+
+pub struct Parts<T> {
+    pub widths: Vec<usize>,
+    pub activation: Activation,
+    pub loss: Loss,
+    pub kind: OuterParameters,
+    pub inner: Examples<T>,
+    pub outer: Examples<T>,
+    pub reduction: Reduction,
+    pub l2: f64,
 }
 
 pub fn small() -> Vec<Case> {
@@ -106,4 +125,35 @@ pub fn small() -> Vec<Case> {
     let cases: Vec<Case> = paths.iter().map(|path| read(path)).collect();
     assert_eq!(cases.len(), 9);
     cases
+}
+
+/// What has been compared, so that nothing is left out.
+pub struct Seen<'a> {
+    pub case: &'a Case,
+    pub names: Vec<String>,
+}
+
+impl<'a> Seen<'a> {
+    pub fn new(case: &'a Case) -> Seen<'a> {
+        Seen { case, names: Vec::new() }
+    }
+
+    /// Relative to the largest of the expected values' norm and `scale`.
+    pub fn check<T: Scalar>(&mut self, name: &str, found: &[T], tolerance: f64) {
+        let expected = self.case.tensor(name);
+        assert_eq!(found.len(), expected.len(), "{} of {}", name, self.case.name);
+        let error = distance(found, expected) / norm(expected).max(f64::MIN_POSITIVE);
+        assert!(error <= tolerance, "{name} of {}: {error:e} above {tolerance:e}", self.case.name);
+        self.names.push(name.to_string());
+    }
+
+    /// Each tensor that is neither input nor looked at is a gap in this test.
+    pub fn complete(self, left_out: impl Fn(&str) -> bool) {
+        const GIVEN: [&str; 9] =
+            ["u", "w", "v", "du", "x_inner", "y_inner", "x_outer", "y_outer", "pinv_cutoff_relative"];
+        for name in self.case.tensors.keys() {
+            let known = GIVEN.contains(&name.as_str()) || self.names.contains(name) || left_out(name);
+            assert!(known, "{name} of {} was not compared", self.case.name);
+        }
+    }
 }
