@@ -125,9 +125,9 @@ fn examples<T: Scalar>(rows: usize, features: usize, classes: usize) -> Examples
 /// Networks of every kind that differs in memory: with and without factored series, φ″, inputs, targets, penalties.
 fn networks<T: Scalar>() {
     use blo::problem::mlp::{Activation, Groups, Loss, Mlp, Model, OuterParameters};
-    // The packing buffer of products with many rows is one for each thread, kept for good: not of a workspace.
-    let ones = vec![T::ONE; 64 * 64];
-    blo::cpu::gemm(blo::cpu::Simd::best(), blo::cpu::Form::Ab, [64; 3], &ones, &ones, false, &mut ones.clone());
+    // The packing buffer of large eigendecompositions is one for each thread, kept for good: not of a workspace.
+    let symmetric: Vec<f64> = (0..64 * 64).map(|i| ((i / 64) * (i % 64) % 7) as f64).collect();
+    blo::cpu::symmetric_eigen("matrix", 64, &symmetric).unwrap();
     for (kind, activation) in [
         (OuterParameters::Inputs, Activation::Relu),
         (OuterParameters::InputsAndLabelLogits, Activation::Tanh),

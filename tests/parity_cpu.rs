@@ -137,32 +137,85 @@ fn matrices<T: Scalar>() {
 }
 
 fn gemm<T: Scalar>() {
-    use cpu::Form;
     let sizes = [0, 1, 2, 3, 5, 6, 7, 10, 17, 33, 64];
+    let mut shapes = Vec::new();
+    for m in sizes {
+        for n in sizes {
+            shapes.extend([0, 1, 2, 6, 7, 31, 67].map(|k| [m, n, k]));
+        }
+    }
+    // More than one panel, more terms than one takes, more rows than are read unpacked.
+    shapes.extend([
+        [33, 70, 300],
+        [40, 130, 7],
+        [35, 64, 257],
+        [38, 129, 513],
+        [100, 48, 40],
+        [5, 200, 300],
+        [41, 1, 260],
+    ]);
     each(|simd, offset, rng| {
-        for m in sizes {
-            for n in sizes {
-                for k in [0, 1, 2, 6, 7, 31, 67] {
-                    for (form, transposed) in
-                        [(Form::Ab, [false; 2]), (Form::Abt, [false, true]), (Form::Atb, [true, false])]
-                    {
-                        let mut a = Guarded::<T>::new(&rng.normals(m * k), offset);
-                        let mut b = Guarded::<T>::new(&rng.normals(k * n), offset);
-                        let tolerance = 8.0 * T::EPSILON * (norm(a.get()) * norm(b.get()) + 10.0);
-                        for add in [false, true] {
-                            let start = if add { rng.normals(m * n) } else { vec![f64::NAN; m * n] };
-                            let (mut c, mut expected) = (Guarded::<T>::new(&start, offset), cast::<T>(&start));
-                            reference::gemm(transposed, [m, n, k], a.get(), b.get(), add, &mut expected);
-                            cpu::gemm(simd, form, [m, n, k], a.get(), b.get(), add, c.get());
-                            let error = distance(c.get(), &expected);
-                            assert!(error <= tolerance, "{form:?} {m} x {n} of {k}, add {add}: {error:e}");
-                            c.check();
-                        }
-                    }
+        for [m, n, k] in shapes.iter().copied() {
+            for (form, transposed) in FORMS {
+                let mut a = Guarded::<T>::new(&rng.normals(m * k), offset);
+                let mut b = Guarded::<T>::new(&rng.normals(k * n), offset);
+                let tolerance = 8.0 * T::EPSILON * (norm(a.get()) * norm(b.get()) + 10.0);
+                for add in [false, true] {
+                    let start = if add { rng.normals(m * n) } else { vec![f64::NAN; m * n] };
+                    let (mut c, mut expected) = (Guarded::<T>::new(&start, offset), cast::<T>(&start));
+                    reference::gemm(transposed, [m, n, k], a.get(), b.get(), add, &mut expected);
+                    cpu::gemm(simd, form, [m, n, k], a.get(), b.get(), add, c.get());
+                    let error = distance(c.get(), &expected);
+                    assert!(error <= tolerance, "{form:?} {m} x {n} of {k}, add {add}: {error:e}");
+                    c.check();
                 }
             }
         }
     });
+}
+
+const FORMS: [(cpu::Form, [bool; 2]); 3] =
+    [(cpu::Form::Ab, [false; 2]), (cpu::Form::Abt, [false, true]), (cpu::Form::Atb, [true, false])];
+
+/// Both images of a direction, and two outer products at once.
+fn pairs<T: Scalar>() {
+    each(|simd, offset, rng| {
+        for m in [0, 1, 2, 3, 5, 6, 7, 33] {
+            for n in [0, 1, 2, 3, 4, 7, 9, 34] {
+                for k in [1, 2, 7, 16, 33, 67] {
+                    let mut array = |len: usize| Guarded::<T>::new(&rng.normals(len), offset);
+                    let [mut a, mut d, mut v, mut y] = [m * k, m * n, n * k, m * n].map(&mut array);
+                    let tolerance = 8.0 * T::EPSILON * (norm(a.get()) + norm(d.get()) + 1.0) * (norm(v.get()) + 10.0);
+                    let (mut sum, mut back) = (y.get().to_vec(), vec![T::ZERO; m * k]);
+                    reference::gemm([false, true], [m, n, k], a.get(), v.get(), true, &mut sum);
+                    reference::gemm([false; 2], [m, k, n], d.get(), v.get(), false, &mut back);
+                    let mut z = Guarded::<T>::new(&vec![f64::NAN; m * k], offset);
+                    cpu::images(simd, [m, n, k], v.get(), [a.get(), d.get()], y.get(), z.get());
+                    assert!(distance(y.get(), &sum) <= tolerance, "Y {m} x {n} x {k}");
+                    assert!(distance(z.get(), &back) <= tolerance, "Z {m} x {n} x {k}");
+                    y.check();
+                    z.check();
+
+                    // D (m x n) and A (m x k) make n x k; so do as many rows less one.
+                    let (half_d, half_a) = (&d.get().to_vec()[..m / 2 * n], &a.get().to_vec()[..m / 2 * k]);
+                    let mut expected = vec![T::ZERO; n * k];
+                    reference::gemm([true, false], [n, k, m], d.get(), a.get(), false, &mut expected);
+                    reference::gemm([true, false], [n, k, m / 2], half_d, half_a, true, &mut expected);
+                    let mut c = Guarded::<T>::new(&vec![f64::NAN; n * k], offset);
+                    cpu::outer_products(simd, [n, k], [[d.get(), a.get()], [half_d, half_a]], c.get());
+                    let tolerance = 16.0 * T::EPSILON * (norm(a.get()) * norm(d.get()) + 1e-30);
+                    assert!(distance(c.get(), &expected) <= tolerance, "outer products {m} x {n} x {k}");
+                    c.check();
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn images_and_outer_products_equal_their_reference() {
+    pairs::<f32>();
+    pairs::<f64>();
 }
 
 #[test]
@@ -193,15 +246,15 @@ fn activations_and_their_derivatives() {
     for activation in [Identity, Relu, Tanh, Softplus, Gelu, Silu] {
         let (mut z, n) = (points.clone(), points.len());
         let (mut slope, mut curve) = (vec![f64::NAN; n], vec![f64::NAN; n]);
-        activation.apply(Simd::best(), &mut z, &mut slope, &mut curve);
+        activation.apply(Simd::best(), &vec![0.0; n], &mut z, &mut slope, &mut curve);
         for (i, &x) in points.iter().enumerate() {
             let tolerance = if activation == Gelu { 1e-8 } else { 4e-16 * (1.0 + x.abs()) };
             assert!((z[i] - value(activation, x)).abs() <= tolerance, "{activation:?}({x}) = {}", z[i]);
             let h = 1e-5;
             let [mut up, mut down] = [[x + h], [x - h]];
             let [mut above, mut below] = [[0.0]; 2];
-            activation.apply(Simd::best(), &mut up, &mut above, &mut []);
-            activation.apply(Simd::best(), &mut down, &mut below, &mut []);
+            activation.apply(Simd::best(), &[0.0], &mut up, &mut above, &mut []);
+            activation.apply(Simd::best(), &[0.0], &mut down, &mut below, &mut []);
             assert!(((up[0] - down[0]) / (2.0 * h) - slope[i]).abs() <= 1e-9, "{activation:?}'({x}) = {}", slope[i]);
             assert!(
                 ((above[0] - below[0]) / (2.0 * h) - curve[i]).abs() <= 1e-9,
@@ -210,12 +263,23 @@ fn activations_and_their_derivatives() {
             );
         }
         let (mut narrow, mut first) = (cast::<f32>(&points), vec![0.0_f32; n]);
-        activation.apply(Simd::best(), &mut narrow, &mut first, &mut []);
+        activation.apply(Simd::best(), &[0.0], &mut narrow, &mut first, &mut []);
         assert!(distance(&narrow, &z) <= 1e-7 * norm(&z) && distance(&first, &slope) <= 1e-7 * norm(&slope));
+        // Biases, in three rows of 27, on every set of instructions.
+        for simd in Simd::available() {
+            let bias: Vec<f64> = (0..27).map(|i| 0.25 * f64::from(i % 5)).collect();
+            let mut below: Vec<f64> = points.iter().zip(bias.iter().cycle()).map(|(z, b)| z - b).collect();
+            let (mut shifted, mut first, mut second) = (below.clone(), vec![f64::NAN; n], vec![f64::NAN; n]);
+            shifted.iter_mut().zip(bias.iter().cycle()).for_each(|(z, b)| *z += b);
+            activation.apply(simd, &[0.0], &mut shifted, &mut first, &mut second);
+            let (mut slope, mut curve) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+            activation.apply(simd, &bias, &mut below, &mut slope, &mut curve);
+            assert_eq!((below, slope, curve), (shifted, first, second), "{activation:?}");
+        }
         // Far out and at nothing: limits, never NaN; and a NaN stays one.
         let mut ends = [-1e4, -1e200, 1e4, 1e200, 0.0, -0.0, f64::NAN];
         let (mut slope, mut curve) = ([0.0; 7], [0.0; 7]);
-        activation.apply(Simd::best(), &mut ends, &mut slope, &mut curve);
+        activation.apply(Simd::best(), &[0.0], &mut ends, &mut slope, &mut curve);
         assert!(
             ends[..6].iter().chain(&slope[..6]).chain(&curve[..6]).all(|x| x.is_finite()),
             "{activation:?} {ends:?}"

@@ -1,6 +1,8 @@
 //! Activations with their first two derivatives, elementwise.
 
+use super::parallel::join;
 use super::simd::{Simd, kernel};
+use super::vector::divides;
 use crate::Scalar;
 
 /// φ, which follows every layer of a network but the last.
@@ -37,17 +39,22 @@ impl Activation {
         !matches!(self, Activation::Identity | Activation::Relu)
     }
 
-    /// z ← φ(z), slope ← φ′(z) and, unless empty, curve ← φ″(z).
+    /// z ← φ(z + 1 bᵀ), slope ← φ′ there and, unless empty, curve ← φ″; z has rows as long as b.
     ///
     /// Transcendental functions are taken in `f64` for both types.
-    pub fn apply<T: Scalar>(self, simd: Simd, z: &mut [T], slope: &mut [T], curve: &mut [T]) {
+    pub fn apply<T: Scalar>(self, simd: Simd, bias: &[T], z: &mut [T], slope: &mut [T], curve: &mut [T]) {
+        if self != Activation::Relu {
+            for z in z.chunks_exact_mut(bias.len()) {
+                z.iter_mut().zip(bias).for_each(|(z, bias)| *z += *bias);
+            }
+        }
         match self {
             Activation::Identity => {
                 slope.fill(T::ONE);
                 curve.fill(T::ZERO);
             }
             Activation::Relu => {
-                relu(simd, z, slope);
+                relu(simd, bias, z, slope);
                 curve.fill(T::ZERO);
             }
             Activation::Tanh => each(z, slope, curve, |z| {
@@ -76,16 +83,31 @@ impl Activation {
 }
 
 #[inline(always)]
-fn relu_body<T: Scalar, const FUSED: bool>(z: &mut [T], slope: &mut [T]) {
-    for (z, slope) in z.iter_mut().zip(slope) {
-        *slope = if *z > T::ZERO { T::ONE } else { T::ZERO };
-        // A NaN stays one.
-        *z = if *z <= T::ZERO { T::ZERO } else { *z };
+fn relu_body<T: Scalar, const FUSED: bool>(bias: &[T], z: &mut [T], slope: &mut [T]) {
+    let rows = z.chunks_exact_mut(bias.len()).zip(slope.chunks_exact_mut(bias.len()));
+    for (z, slope) in rows {
+        for ((z, slope), bias) in z.iter_mut().zip(slope).zip(bias) {
+            *z += *bias;
+            *slope = if *z > T::ZERO { T::ONE } else { T::ZERO };
+            // A NaN stays one.
+            *z = if *z <= T::ZERO { T::ZERO } else { *z };
+        }
     }
 }
 kernel! {
-    /// z ← max(z, 0), slope ← its derivative.
-    relu<T>(z: &mut [T], slope: &mut [T]), relu_body
+    /// On one thread.
+    relu_here<T>(bias: &[T], z: &mut [T], slope: &mut [T]), relu_body
+}
+
+/// z ← max(z + 1 bᵀ, 0), slope ← its derivative.
+fn relu<T: Scalar>(simd: Simd, bias: &[T], z: &mut [T], slope: &mut [T]) {
+    let rows = z.len() / bias.len();
+    if rows < 2 || !divides(z.len()) {
+        return relu_here(simd, bias, z, slope);
+    }
+    let middle = rows / 2 * bias.len();
+    let ((z, z_rest), (slope, slope_rest)) = (z.split_at_mut(middle), slope.split_at_mut(middle));
+    join(|| relu(simd, bias, z, slope), || relu(simd, bias, z_rest, slope_rest));
 }
 
 /// σ(z) and σ(−z) = 1 − σ(z), each accurate in relative terms.

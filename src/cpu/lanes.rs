@@ -12,6 +12,8 @@ use crate::Scalar;
 /// All methods need the instructions of the register's set; pointers must be good for `COUNT` scalars, or `count` of them.
 pub(super) trait Lanes<T: Scalar>: Copy {
     const COUNT: usize;
+    /// Whether there are 32 registers, so that 16 sums leave room for the rest.
+    const MANY: bool;
     unsafe fn splat(value: T) -> Self;
     unsafe fn load(from: *const T) -> Self;
     /// The first `count` (below `COUNT`) from memory, the others 0.
@@ -22,6 +24,18 @@ pub(super) trait Lanes<T: Scalar>: Copy {
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
     /// The sum of all lanes, in an order of its own.
     unsafe fn sum(self) -> T;
+    /// The sums of four registers' lanes, for less than four times one.
+    unsafe fn sums(x: [Self; 4]) -> [T; 4];
+    /// to ← the transpose of `COUNT` rows of `COUNT` scalars; both have their rows at a stride.
+    #[inline(always)]
+    unsafe fn transpose(from: *const T, stride: usize, to: *mut T, to_stride: usize) {
+        for i in 0..Self::COUNT {
+            for j in 0..Self::COUNT {
+                // SAFETY: the caller vouches for the pointers.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * stride + j) };
+            }
+        }
+    }
 }
 
 /// The register of machines that are not known better: as many scalars as compilers like to see side by side.
@@ -30,6 +44,7 @@ pub(super) struct Portable<T>([T; 8]);
 
 impl<T: Scalar> Lanes<T> for Portable<T> {
     const COUNT: usize = 8;
+    const MANY: bool = false;
 
     #[inline(always)]
     unsafe fn splat(value: T) -> Self {
@@ -76,6 +91,12 @@ impl<T: Scalar> Lanes<T> for Portable<T> {
         let [a, b, c, d, e, f, g, h] = self.0;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
+
+    #[inline(always)]
+    unsafe fn sums(x: [Self; 4]) -> [T; 4] {
+        // SAFETY: needs nothing.
+        x.map(|x| unsafe { x.sum() })
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -100,6 +121,68 @@ mod x86 {
         size_of::<T>() == 4
     }
 
+    /// The transpose of 8 x 8 `f32` or 4 x 4 `f64`.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    #[inline(always)]
+    unsafe fn transpose_half<T>(from: *const T, stride: usize, to: *mut T, to_stride: usize) {
+        unsafe {
+            if single::<T>() {
+                let (from, to) = (from.cast::<f32>(), to.cast::<f32>());
+                let mut half = 0;
+                // Rows 0 to 3 beside rows 4 to 7, for four columns at a time.
+                while half < 8 {
+                    let mut x = [_mm256_setzero_ps(); 4];
+                    let mut i = 0;
+                    while i < 4 {
+                        let low = _mm_loadu_ps(from.add(i * stride + half));
+                        let high = _mm_loadu_ps(from.add((i + 4) * stride + half));
+                        x[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+                        i += 1;
+                    }
+                    let (a, b) = (_mm256_unpacklo_ps(x[0], x[1]), _mm256_unpacklo_ps(x[2], x[3]));
+                    let (c, d) = (_mm256_unpackhi_ps(x[0], x[1]), _mm256_unpackhi_ps(x[2], x[3]));
+                    _mm256_storeu_ps(to.add(half * to_stride), _mm256_shuffle_ps(a, b, 0x44));
+                    _mm256_storeu_ps(to.add((half + 1) * to_stride), _mm256_shuffle_ps(a, b, 0xee));
+                    _mm256_storeu_ps(to.add((half + 2) * to_stride), _mm256_shuffle_ps(c, d, 0x44));
+                    _mm256_storeu_ps(to.add((half + 3) * to_stride), _mm256_shuffle_ps(c, d, 0xee));
+                    half += 4;
+                }
+            } else {
+                let (from, to) = (from.cast::<f64>(), to.cast::<f64>());
+                let mut half = 0;
+                while half < 4 {
+                    let mut x = [_mm256_setzero_pd(); 2];
+                    let mut i = 0;
+                    while i < 2 {
+                        let low = _mm_loadu_pd(from.add(i * stride + half));
+                        let high = _mm_loadu_pd(from.add((i + 2) * stride + half));
+                        x[i] = _mm256_insertf128_pd(_mm256_castpd128_pd256(low), high, 1);
+                        i += 1;
+                    }
+                    _mm256_storeu_pd(to.add(half * to_stride), _mm256_unpacklo_pd(x[0], x[1]));
+                    _mm256_storeu_pd(to.add((half + 1) * to_stride), _mm256_unpackhi_pd(x[0], x[1]));
+                    half += 2;
+                }
+            }
+        }
+    }
+
+    /// The transpose of `COUNT` x `COUNT` scalars, in squares of half a wide register.
+    ///
+    /// # Safety
+    ///
+    /// As [`Lanes::transpose`].
+    #[inline(always)]
+    unsafe fn transpose_squares<T: Scalar>(count: usize, from: *const T, stride: usize, to: *mut T, to_stride: usize) {
+        let side = 32 / size_of::<T>();
+        for i in (0..count).step_by(side) {
+            for j in (0..count).step_by(side) {
+                // SAFETY: within the squares that the caller vouches for.
+                unsafe { transpose_half(from.add(i * stride + j), stride, to.add(j * to_stride + i), to_stride) };
+            }
+        }
+    }
+
     // In each method below: SAFETY: the caller vouches for instructions and pointers; T is `f32` or `f64` by its size.
     #[allow(clippy::undocumented_unsafe_blocks)]
     impl<T: Scalar> Wide<T> {
@@ -117,11 +200,30 @@ mod x86 {
         fn of_d(x: __m512d) -> Self {
             Wide(unsafe { _mm512_castpd_ps(x) }, PhantomData)
         }
+
+        /// The upper half added to the lower one.
+        #[inline(always)]
+        fn fold(self) -> Half<T> {
+            unsafe {
+                let (low, high) = (_mm512_castpd512_pd256(self.d()), _mm512_extractf64x4_pd(self.d(), 1));
+                if single::<T>() {
+                    Half::of(_mm256_add_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high)))
+                } else {
+                    Half::of_d(_mm256_add_pd(low, high))
+                }
+            }
+        }
     }
 
     #[allow(clippy::undocumented_unsafe_blocks)]
     impl<T: Scalar> Lanes<T> for Wide<T> {
         const COUNT: usize = 64 / size_of::<T>();
+        const MANY: bool = true;
+
+        #[inline(always)]
+        unsafe fn transpose(from: *const T, stride: usize, to: *mut T, to_stride: usize) {
+            unsafe { transpose_squares(Self::COUNT, from, stride, to, to_stride) }
+        }
 
         #[inline(always)]
         unsafe fn splat(value: T) -> Self {
@@ -187,6 +289,15 @@ mod x86 {
                 }
             }
         }
+
+        #[inline(always)]
+        unsafe fn sums(x: [Self; 4]) -> [T; 4] {
+            unsafe {
+                // The halves of each register first. No closures: they would lose the instructions.
+                let [a, b, c, d] = x;
+                Half::sums([a.fold(), b.fold(), c.fold(), d.fold()])
+            }
+        }
     }
 
     #[allow(clippy::undocumented_unsafe_blocks)]
@@ -224,6 +335,12 @@ mod x86 {
     #[allow(clippy::undocumented_unsafe_blocks)]
     impl<T: Scalar> Lanes<T> for Half<T> {
         const COUNT: usize = 32 / size_of::<T>();
+        const MANY: bool = false;
+
+        #[inline(always)]
+        unsafe fn transpose(from: *const T, stride: usize, to: *mut T, to_stride: usize) {
+            unsafe { transpose_squares(Self::COUNT, from, stride, to, to_stride) }
+        }
 
         #[inline(always)]
         unsafe fn splat(value: T) -> Self {
@@ -294,6 +411,25 @@ mod x86 {
                     T::from_f64(_mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half))))
                 }
             }
+        }
+
+        #[inline(always)]
+        unsafe fn sums(x: [Self; 4]) -> [T; 4] {
+            let mut sums = [T::ZERO; 4];
+            unsafe {
+                if single::<T>() {
+                    let (low, high) = (_mm256_hadd_ps(x[0].0, x[1].0), _mm256_hadd_ps(x[2].0, x[3].0));
+                    let all = _mm256_hadd_ps(low, high);
+                    let all = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+                    _mm_storeu_ps(sums.as_mut_ptr().cast(), all);
+                } else {
+                    let (low, high) = (_mm256_hadd_pd(x[0].d(), x[1].d()), _mm256_hadd_pd(x[2].d(), x[3].d()));
+                    let (even, odd) =
+                        (_mm256_permute2f128_pd(low, high, 0x20), _mm256_permute2f128_pd(low, high, 0x31));
+                    _mm256_storeu_pd(sums.as_mut_ptr().cast(), _mm256_add_pd(even, odd));
+                }
+            }
+            sums
         }
     }
 }

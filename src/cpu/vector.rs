@@ -1,10 +1,23 @@
 //! Vector kernels: inner products, updates, the fused step of the Neumann series.
 
-use super::simd::{fma, kernel};
+use super::parallel::{forks, join};
+use super::simd::{Simd, fma, kernel};
 use crate::Scalar;
 
 /// Partial sums held side by side; the order of additions depends on the length alone.
 const LANES: usize = 32;
+/// Sums of more terms are those of two halves, so that threads can share them out.
+const BLOCK: usize = 1 << 16;
+
+/// Where vectors of `len` are divided.
+fn half(len: usize) -> usize {
+    (len / 2).next_multiple_of(LANES)
+}
+
+/// Elements count as several multiplications: they come from memory.
+pub(super) fn divides(len: usize) -> bool {
+    len > BLOCK && forks(8 * len)
+}
 
 #[inline(always)]
 fn sum_lanes(mut lanes: [f64; LANES]) -> f64 {
@@ -34,8 +47,23 @@ fn dot_body<T: Scalar, const FUSED: bool>(x: &[T], y: &[T]) -> f64 {
     sum_lanes(lanes)
 }
 kernel! {
-    /// Σ xᵢ yᵢ in `f64`.
-    dot<T>(x: &[T], y: &[T]) -> f64, dot_body
+    /// On one thread.
+    dot_here<T>(x: &[T], y: &[T]) -> f64, dot_body
+}
+
+/// Σ xᵢ yᵢ in `f64`.
+pub fn dot<T: Scalar>(simd: Simd, x: &[T], y: &[T]) -> f64 {
+    if x.len() <= BLOCK {
+        return dot_here(simd, x, y);
+    }
+    let middle = half(x.len());
+    let ((x, x_rest), (y, y_rest)) = (x.split_at(middle), y.split_at(middle));
+    let (first, second) = if divides(x.len()) {
+        join(|| dot(simd, x, y), || dot(simd, x_rest, y_rest))
+    } else {
+        (dot(simd, x, y), dot(simd, x_rest, y_rest))
+    };
+    first + second
 }
 
 #[inline(always)]
@@ -45,8 +73,18 @@ fn axpy_body<T: Scalar, const FUSED: bool>(a: T, x: &[T], y: &mut [T]) {
     }
 }
 kernel! {
-    /// y ← a x + y.
-    axpy<T>(a: T, x: &[T], y: &mut [T]), axpy_body
+    /// On one thread.
+    axpy_here<T>(a: T, x: &[T], y: &mut [T]), axpy_body
+}
+
+/// y ← a x + y.
+pub fn axpy<T: Scalar>(simd: Simd, a: T, x: &[T], y: &mut [T]) {
+    if !divides(y.len()) {
+        return axpy_here(simd, a, x, y);
+    }
+    let middle = half(y.len());
+    let ((x, x_rest), (y, y_rest)) = (x.split_at(middle), y.split_at_mut(middle));
+    join(|| axpy(simd, a, x, y), || axpy(simd, a, x_rest, y_rest));
 }
 
 #[inline(always)]
@@ -84,8 +122,26 @@ fn neumann_update_body<T: Scalar, const FUSED: bool>(alpha: T, hp: &[T], p: &mut
     sum_lanes(lanes)
 }
 kernel! {
-    /// q ← q + p, p ← p − alpha Hp; returns ‖p‖² of the new p. One pass over the three arrays.
-    neumann_update<T>(alpha: T, hp: &[T], p: &mut [T], q: &mut [T]) -> f64, neumann_update_body
+    /// On one thread.
+    neumann_update_here<T>(alpha: T, hp: &[T], p: &mut [T], q: &mut [T]) -> f64, neumann_update_body
+}
+
+/// q ← q + p, p ← p − alpha Hp; returns ‖p‖² of the new p. One pass over the three arrays.
+pub fn neumann_update<T: Scalar>(simd: Simd, alpha: T, hp: &[T], p: &mut [T], q: &mut [T]) -> f64 {
+    if p.len() <= BLOCK {
+        return neumann_update_here(simd, alpha, hp, p, q);
+    }
+    let middle = half(p.len());
+    let (hp, hp_rest) = hp.split_at(middle);
+    let ((p, p_rest), (q, q_rest)) = (p.split_at_mut(middle), q.split_at_mut(middle));
+    let first = |p, q| neumann_update(simd, alpha, hp, p, q);
+    let second = |p, q| neumann_update(simd, alpha, hp_rest, p, q);
+    let (first, second) = if divides(hp.len()) {
+        join(|| first(p, q), || second(p_rest, q_rest))
+    } else {
+        (first(p, q), second(p_rest, q_rest))
+    };
+    first + second
 }
 
 #[inline(always)]
@@ -95,8 +151,19 @@ fn product_body<T: Scalar, const FUSED: bool>(x: &[T], y: &[T], out: &mut [T]) {
     }
 }
 kernel! {
-    /// out ← x ∘ y.
-    product<T>(x: &[T], y: &[T], out: &mut [T]), product_body
+    /// On one thread.
+    product_here<T>(x: &[T], y: &[T], out: &mut [T]), product_body
+}
+
+/// out ← x ∘ y.
+pub fn product<T: Scalar>(simd: Simd, x: &[T], y: &[T], out: &mut [T]) {
+    if !divides(out.len()) {
+        return product_here(simd, x, y, out);
+    }
+    let middle = half(out.len());
+    let ((x, x_rest), (y, y_rest)) = (x.split_at(middle), y.split_at(middle));
+    let (out, out_rest) = out.split_at_mut(middle);
+    join(|| product(simd, x, y, out), || product(simd, x_rest, y_rest, out_rest));
 }
 
 #[inline(always)]
@@ -106,8 +173,18 @@ fn multiply_body<T: Scalar, const FUSED: bool>(x: &mut [T], y: &[T]) {
     }
 }
 kernel! {
-    /// x ← x ∘ y.
-    multiply<T>(x: &mut [T], y: &[T]), multiply_body
+    /// On one thread.
+    multiply_here<T>(x: &mut [T], y: &[T]), multiply_body
+}
+
+/// x ← x ∘ y.
+pub fn multiply<T: Scalar>(simd: Simd, x: &mut [T], y: &[T]) {
+    if !divides(x.len()) {
+        return multiply_here(simd, x, y);
+    }
+    let middle = half(x.len());
+    let ((x, x_rest), (y, y_rest)) = (x.split_at_mut(middle), y.split_at(middle));
+    join(|| multiply(simd, x, y), || multiply(simd, x_rest, y_rest));
 }
 
 #[inline(always)]

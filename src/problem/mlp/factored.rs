@@ -297,9 +297,11 @@ impl<T: Scalar> Factored<T> {
             }
             let layer = at.model.layers[l].shifted(part.place.start);
             let v = &v.plain[part.range.clone()];
-            layer.forward(simd, v, at.inputs(l), rz);
             if l > 0 {
-                layer.backward(simd, v, at.deltas(l), false, &mut sweep.back[l - 1][..n * part.inputs]);
+                let z = &mut sweep.back[l - 1][..n * part.inputs];
+                layer.images(simd, v, [at.inputs(l), at.deltas(l)], [rz, z]);
+            } else {
+                layer.forward(simd, v, at.inputs(l), rz);
             }
         }
         if !self.compact.as_mut().is_some_and(|compact| compact.forward(at, sweep)) {

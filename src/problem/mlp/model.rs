@@ -140,11 +140,12 @@ impl Model {
             for (l, layer) in self.layers.iter().enumerate() {
                 let size = rows * layer.outputs;
                 let from = if l == 0 { x } else { &a[..rows * layer.inputs] };
-                layer.forward(simd, w, from, &mut z[..size]);
                 if l + 1 == self.layers.len() {
-                    out.copy_from_slice(&z[..size]);
+                    layer.forward(simd, w, from, out);
                 } else {
-                    self.activation.apply(simd, &mut z[..size], &mut slope[..size], &mut []);
+                    let bias = &w[layer.biases.clone()];
+                    layer.apply(simd, w, from, false, &mut z[..size]);
+                    self.activation.apply(simd, bias, &mut z[..size], &mut slope[..size], &mut []);
                     std::mem::swap(&mut a, &mut z);
                 }
             }
@@ -156,10 +157,25 @@ impl Model {
 impl Layer {
     /// z ← A Wᵀ + 1 bᵀ.
     pub fn forward<T: Scalar>(&self, simd: cpu::Simd, w: &[T], a: &[T], z: &mut [T]) {
+        self.spread_biases(w, z);
+        self.apply(simd, w, a, true, z);
+    }
+
+    /// z ← 1 bᵀ.
+    fn spread_biases<T: Scalar>(&self, w: &[T], z: &mut [T]) {
         for z in z.chunks_exact_mut(self.outputs) {
             z.copy_from_slice(&w[self.biases.clone()]);
         }
-        self.apply(simd, w, a, true, z);
+    }
+
+    /// sums ← (sums +) Dᵀ 1.
+    fn add_columns<T: Scalar>(&self, delta: &[T], add: bool, sums: &mut [T]) {
+        if !add {
+            sums.fill(T::ZERO);
+        }
+        for row in delta.chunks_exact(self.outputs) {
+            sums.iter_mut().zip(row).for_each(|(sum, delta)| *sum += *delta);
+        }
     }
 
     /// z ← (z +) A Wᵀ.
@@ -178,21 +194,22 @@ impl Layer {
     /// The layer's part of out ← (out +) [Dᵀ A, Dᵀ 1].
     pub fn gradient<T: Scalar>(&self, simd: cpu::Simd, delta: &[T], a: &[T], add: bool, out: &mut [T]) {
         self.outer_product(simd, delta, a, add, out);
-        let biases = &mut out[self.biases.clone()];
-        if !add {
-            biases.fill(T::ZERO);
-        }
-        for row in delta.chunks_exact(self.outputs) {
-            biases.iter_mut().zip(row).for_each(|(sum, delta)| *sum += *delta);
-        }
+        self.add_columns(delta, add, &mut out[self.biases.clone()]);
     }
 
     /// The layer's part of out ← [Rδᵀ a + δᵀ Ra, Rδᵀ 1], without the second term if Ra is empty.
     pub fn output<T: Scalar>(&self, simd: cpu::Simd, [rdelta, a]: [&[T]; 2], [delta, ra]: [&[T]; 2], out: &mut [T]) {
-        self.gradient(simd, rdelta, a, false, out);
-        if !ra.is_empty() {
-            self.outer_product(simd, delta, ra, true, out);
-        }
+        let second = if ra.is_empty() { [&[][..]; 2] } else { [delta, ra] };
+        let shape = [self.outputs, self.inputs];
+        cpu::outer_products(simd, shape, [[rdelta, a], second], &mut out[self.weights.clone()]);
+        self.add_columns(rdelta, false, &mut out[self.biases.clone()]);
+    }
+
+    /// Y ← A Vᵀ + 1 cᵀ and Z ← D V of the direction [V, c].
+    pub fn images<T: Scalar>(&self, simd: cpu::Simd, v: &[T], [a, delta]: [&[T]; 2], [y, z]: [&mut [T]; 2]) {
+        self.spread_biases(v, y);
+        let shape = [a.len() / self.inputs, self.outputs, self.inputs];
+        cpu::images(simd, shape, &v[self.weights.clone()], [a, delta], y, z);
     }
 
     /// The same layer where w begins at `start`.

@@ -106,9 +106,9 @@ impl<T: Scalar> Pass<T> {
                 layer.forward(simd, w, from, &mut self.outputs[..size]);
             } else {
                 let z = &mut after[0][..size];
-                layer.forward(simd, w, from, z);
+                layer.apply(simd, w, from, false, z);
                 let curve = self.curves.get_mut(l).map_or(&mut [][..], |curve| &mut curve[..size]);
-                model.activation.apply(simd, z, &mut self.slopes[l][..size], curve);
+                model.activation.apply(simd, &w[layer.biases.clone()], z, &mut self.slopes[l][..size], curve);
             }
         }
         let size = rows * model.outputs();
@@ -197,9 +197,12 @@ impl<T: Scalar> Sweep<T> {
     /// Y and, if `errors`, Z of the direction v.
     pub fn images(&mut self, at: &At<'_, T>, v: &[T], errors: bool) {
         for (l, layer) in at.model.layers.iter().enumerate() {
-            layer.forward(at.simd, v, at.inputs(l), &mut self.rz[l][..at.rows * layer.outputs]);
+            let y = &mut self.rz[l][..at.rows * layer.outputs];
             if errors && l > 0 {
-                layer.backward(at.simd, v, at.deltas(l), false, &mut self.back[l - 1][..at.rows * layer.inputs]);
+                let z = &mut self.back[l - 1][..at.rows * layer.inputs];
+                layer.images(at.simd, v, [at.inputs(l), at.deltas(l)], [y, z]);
+            } else {
+                layer.forward(at.simd, v, at.inputs(l), y);
             }
         }
     }

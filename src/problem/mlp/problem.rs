@@ -190,6 +190,11 @@ impl<T: Scalar> Mlp<T> {
         At { model: &self.model, simd: self.simd(), rows: self.rows, w, x, pass: &point.pass }
     }
 
+    /// f, on several threads if `examples` are many for this model.
+    fn on_threads<R: Send>(&self, examples: usize, f: impl FnOnce() -> R + Send) -> R {
+        cpu::on_threads(3 * examples * self.model.parameters(), f)
+    }
+
     /// The pass at (u, w); returns f without the penalties.
     fn pass(&self, u: &[T], w: &[T], point: &mut Point<T>) -> Result<f64> {
         let Point { data, pass } = point;
@@ -425,9 +430,11 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
 
     fn inner(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
         let point = &mut workspace.scratch;
-        let value = self.pass(u, w, point)?;
-        self.at(w, point).gradient(false, gradient);
-        Ok(value + self.add_penalties(u, w, &point.data, gradient))
+        self.on_threads(self.rows, || {
+            let value = self.pass(u, w, point)?;
+            self.at(w, point).gradient(false, gradient);
+            Ok(value + self.add_penalties(u, w, &point.data, gradient))
+        })
     }
 
     fn outer(
@@ -441,26 +448,28 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         gradient_u.fill(T::ZERO);
         let Workspace { outer_pass, outer_weights, .. } = workspace;
         let (d, c) = (self.model.inputs(), self.model.outputs());
-        let mut value = 0.0;
         let chunks = self.outer.design.chunks(CHUNK * d).zip(self.outer.targets.chunks(CHUNK * c));
-        for (i, (x, targets)) in chunks.enumerate() {
-            let rows = targets.len() / c;
-            let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
-            value += outer_pass.run(&self.model, self.simd(), w, x, batch);
-            let at = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
-            at.gradient(i > 0, gradient_w);
-        }
-        Ok(value)
+        self.on_threads(self.outer.targets.len() / c, || {
+            let mut value = 0.0;
+            for (i, (x, targets)) in chunks.enumerate() {
+                let rows = targets.len() / c;
+                let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
+                value += outer_pass.run(&self.model, self.simd(), w, x, batch);
+                let at = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
+                at.gradient(i > 0, gradient_w);
+            }
+            Ok(value)
+        })
     }
 
     fn linearize(&self, workspace: &mut Workspace<T>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
         workspace.u.copy_from_slice(u);
         workspace.w.copy_from_slice(w);
-        self.pass(u, w, &mut workspace.frozen).map(|_| ())
+        self.on_threads(self.rows, || self.pass(u, w, &mut workspace.frozen).map(|_| ()))
     }
 
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        self.product(workspace, v, Back::Full, out);
+        self.on_threads(self.rows, || self.product(workspace, v, Back::Full, out));
         Ok(())
     }
 
@@ -478,7 +487,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             && !solve.start_from_last;
         match workspace.series.take() {
             Some(mut series) if long => {
-                let report = self.solve_factored(workspace, solve, b, q, &mut series);
+                let report = self.on_threads(self.rows, || self.solve_factored(workspace, solve, b, q, &mut series));
                 workspace.series = Some(series);
                 report
             }
@@ -528,15 +537,18 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         sweep.back.iter_mut().for_each(|back| back.fill(T::ZERO));
         change.x.fill(T::ZERO);
         let (d, c) = (self.model.inputs(), self.model.outputs());
-        let mut value = 0.0;
         let chunks = self.outer.design.chunks(CHUNK * d).zip(self.outer.targets.chunks(CHUNK * c));
-        for (x, targets) in chunks {
-            let rows = targets.len() / c;
-            let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
-            value += outer_pass.run(&self.model, self.simd(), w, x, batch);
-            let from = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
-            sweep.add_images(&at, &from, &mut panel[..self.rows * rows], &mut change.x);
-        }
+        let value = self.on_threads(self.outer.targets.len() / c, || {
+            let mut value = 0.0;
+            for (x, targets) in chunks {
+                let rows = targets.len() / c;
+                let batch = Batch { outputs: c, targets, weights: &outer_weights[..rows] };
+                value += outer_pass.run(&self.model, self.simd(), w, x, batch);
+                let from = At { model: &self.model, simd: self.simd(), rows, w, x, pass: outer_pass };
+                sweep.add_images(&at, &from, &mut panel[..self.rows * rows], &mut change.x);
+            }
+            value
+        });
         self.pull_back_images(&at, self.batch(&frozen.data), sweep, change);
         gradient_u.fill(T::ZERO);
         self.parts().pull_back(u, &frozen.data, change, out);
