@@ -202,10 +202,13 @@ fn pairs<T: Scalar>() {
                     reference::gemm([true, false], [n, k, m], d.get(), a.get(), false, &mut expected);
                     reference::gemm([true, false], [n, k, m / 2], half_d, half_a, true, &mut expected);
                     let mut c = Guarded::<T>::new(&vec![f64::NAN; n * k], offset);
-                    cpu::outer_products(simd, [n, k], [[d.get(), a.get()], [half_d, half_a]], c.get());
+                    cpu::outer_products(simd, [n, k], [[d.get(), a.get()], [half_d, half_a]], false, c.get());
                     let tolerance = 16.0 * T::EPSILON * (norm(a.get()) * norm(d.get()) + 1e-30);
                     assert!(distance(c.get(), &expected) <= tolerance, "outer products {m} x {n} x {k}");
                     c.check();
+                    cpu::outer_products(simd, [n, k], [[d.get(), a.get()], [&[], &[]]], true, c.get());
+                    reference::gemm([true, false], [n, k, m], d.get(), a.get(), true, &mut expected);
+                    assert!(distance(c.get(), &expected) <= tolerance, "added {m} x {n} x {k}");
                 }
             }
         }

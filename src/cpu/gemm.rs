@@ -53,17 +53,17 @@ pub fn gemm<T: Scalar>(simd: Simd, form: Form, [m, n, k]: [usize; 3], a: &[T], b
     }
 }
 
-/// C ← A₁ᵀ B₁ + A₂ᵀ B₂, m × n: the weights' part of a product with H.
-pub fn outer_products<T: Scalar>(simd: Simd, [m, n]: [usize; 2], pairs: [[&[T]; 2]; 2], c: &mut [T]) {
+/// C ← (C +) A₁ᵀ B₁ + A₂ᵀ B₂, m × n: the weights' part of a product with H.
+pub fn outer_products<T: Scalar>(simd: Simd, [m, n]: [usize; 2], pairs: [[&[T]; 2]; 2], add: bool, c: &mut [T]) {
     if m == 0 || n == 0 {
         return;
     }
     let [first, second] = pairs.map(|[a, _]| a.len() / m);
     if first + second > 0 && first.max(second) <= FEW && fill::<T>(n) {
-        return few_atb(simd, m, n, pairs, false, c);
+        return few_atb(simd, m, n, pairs, add, c);
     }
     let [[a, b], [a2, b2]] = pairs;
-    gemm(simd, Form::Atb, [m, n, first], a, b, false, c);
+    gemm(simd, Form::Atb, [m, n, first], a, b, add, c);
     if second > 0 {
         gemm(simd, Form::Atb, [m, n, second], a2, b2, true, c);
     }

@@ -19,4 +19,6 @@ pub use gemm::{Form, gemm, images, outer_products};
 pub use matrix::{gram, matvec, matvec_transposed};
 pub use parallel::{map_in_parallel, on_threads};
 pub use simd::Simd;
-pub use vector::{axpy, dot, is_finite, multiply, neumann_update, norm, product, scale};
+pub use vector::{
+    axpy, descend, dot, dot_sum, is_finite, multiply, narrow, neumann_update, norm, product, scale, widen_axpy,
+};

@@ -145,6 +145,70 @@ pub fn neumann_update<T: Scalar>(simd: Simd, alpha: T, hp: &[T], p: &mut [T], q:
 }
 
 #[inline(always)]
+fn descend_body<T: Scalar, const FUSED: bool>(
+    [alpha, keep]: [f64; 2],
+    from: &[T],
+    by: &mut [f64],
+    p: &mut [f64],
+    q: &mut [f64],
+) {
+    for (((from, by), p), q) in from.iter().zip(by).zip(p).zip(q) {
+        *by = -alpha * from.to_f64();
+        *q += *p;
+        *p = fma::<f64, FUSED>(keep, *p, *by);
+    }
+}
+kernel! {
+    /// With [alpha, keep]: q ← q + p, by ← −alpha from, p ← keep p + by. Coefficients of a series in `f64`, from a sweep in T.
+    descend<T>(rates: [f64; 2], from: &[T], by: &mut [f64], p: &mut [f64], q: &mut [f64]), descend_body
+}
+
+#[inline(always)]
+fn widen_axpy_body<T: Scalar, const FUSED: bool>(a: f64, x: &[T], y: &mut [f64]) {
+    for (x, y) in x.iter().zip(y) {
+        *y = fma::<f64, FUSED>(a, x.to_f64(), *y);
+    }
+}
+kernel! {
+    /// y ← a x + y in `f64`.
+    widen_axpy<T>(a: f64, x: &[T], y: &mut [f64]), widen_axpy_body
+}
+
+#[inline(always)]
+fn narrow_body<T: Scalar, const FUSED: bool>(from: &[f64], to: &mut [T]) {
+    for (from, to) in from.iter().zip(to) {
+        *to = T::from_f64(*from);
+    }
+}
+kernel! {
+    /// to ← from, rounded to T.
+    narrow<T>(from: &[f64], to: &mut [T]), narrow_body
+}
+
+#[inline(always)]
+fn dot_sum_body<T: Scalar, const FUSED: bool>(x: &[T], s: T, y: &[T], z: &[T]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+    let (y_blocks, y_rest) = y.as_chunks::<LANES>();
+    let (z_blocks, z_rest) = z.as_chunks::<LANES>();
+    for ((x, y), z) in x_blocks.iter().zip(y_blocks).zip(z_blocks) {
+        for i in 0..LANES {
+            let sum = fma::<T, FUSED>(s, y[i], z[i]);
+            lanes[i] = fma::<f64, FUSED>(x[i].to_f64(), sum.to_f64(), lanes[i]);
+        }
+    }
+    for (i, ((x, y), z)) in x_rest.iter().zip(y_rest).zip(z_rest).enumerate() {
+        let sum = fma::<T, FUSED>(s, *y, *z);
+        lanes[i] = fma::<f64, FUSED>(x.to_f64(), sum.to_f64(), lanes[i]);
+    }
+    sum_lanes(lanes)
+}
+kernel! {
+    /// Σ xᵢ (s yᵢ + zᵢ).
+    dot_sum<T>(x: &[T], s: T, y: &[T], z: &[T]) -> f64, dot_sum_body
+}
+
+#[inline(always)]
 fn product_body<T: Scalar, const FUSED: bool>(x: &[T], y: &[T], out: &mut [T]) {
     for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
         *out = *x * *y;

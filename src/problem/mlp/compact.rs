@@ -52,8 +52,8 @@ impl<T: Scalar> Compact<T> {
         heap(on) + heap(blocks) + lists + copies + heap_of(&[from, to])
     }
 
-    /// Copies what is on at a linearization.
-    pub fn set(&mut self, at: &At<'_, T>) {
+    /// Copies what is on at a linearization; the sweeps that follow are to be in `sweep`.
+    pub fn set(&mut self, at: &At<'_, T>, sweep: &mut Sweep<T>) {
         let layers = &at.model.layers;
         let mut taken = 0;
         for (e, on) in self.on.iter_mut().enumerate() {
@@ -74,6 +74,7 @@ impl<T: Scalar> Compact<T> {
         if !self.pays {
             return;
         }
+        sweep.ra.iter_mut().chain(&mut sweep.rdelta).for_each(|array| array.fill(T::ZERO));
         for (on, blocks) in self.on.iter().zip(&mut self.blocks) {
             for ((block, pair), layer) in blocks.iter_mut().zip(on.windows(2)).zip(&layers[1..]) {
                 let w = &at.w[layer.weights.clone()];
@@ -86,50 +87,61 @@ impl<T: Scalar> Compact<T> {
         }
     }
 
-    /// As [`Sweep::forward`], where it pays; else false.
+    /// As [`Sweep::forward`], where it pays; else false. Ra stays 0 where units are off, and Rz is made for the outputs alone.
     pub fn forward(&mut self, at: &At<'_, T>, sweep: &mut Sweep<T>) -> bool {
         if !self.pays {
             return false;
         }
-        for (l, layer) in at.model.layers.iter().enumerate() {
-            for e in 0..if l > 0 { at.rows } else { 0 } {
-                let (inputs, outputs) = (&self.on[e][l - 1], &self.on[e][l]);
-                let ra = &sweep.ra[l - 1][e * layer.inputs..][..layer.inputs];
-                let (from, to) = (&mut self.from[..inputs.len()], &mut self.to[..outputs.len()]);
-                from.iter_mut().zip(inputs).for_each(|(from, &unit)| *from = ra[unit as usize]);
-                let shape = [1, outputs.len(), inputs.len()];
-                cpu::gemm(at.simd, Form::Abt, shape, from, &self.blocks[e][l - 1], false, to);
+        let Compact { on, blocks, from, to, .. } = self;
+        for (e, (on, blocks)) in on.iter().zip(blocks).enumerate() {
+            for (l, layer) in at.model.layers.iter().enumerate() {
                 let rz = &mut sweep.rz[l][e * layer.outputs..][..layer.outputs];
-                to.iter().zip(outputs).for_each(|(to, &unit)| rz[unit as usize] += *to);
-            }
-            if let Some(ra) = sweep.ra.get_mut(l) {
-                let size = at.rows * layer.outputs;
-                cpu::product(at.simd, &sweep.rz[l][..size], &at.pass.slopes[l], &mut ra[..size]);
+                gather(rz, &on[l], to);
+                if l > 0 {
+                    let (inputs, outputs) = (on[l - 1].len(), on[l].len());
+                    let shape = [1, outputs, inputs];
+                    cpu::gemm(at.simd, Form::Abt, shape, &from[..inputs], &blocks[l - 1], true, &mut to[..outputs]);
+                }
+                match sweep.ra.get_mut(l) {
+                    Some(ra) => scatter(to, &on[l], &mut ra[e * layer.outputs..][..layer.outputs]),
+                    None => rz.copy_from_slice(&to[..layer.outputs]),
+                }
+                std::mem::swap(from, to);
             }
         }
         true
     }
 
-    /// As [`Sweep::backward`] with all its terms, where it pays; else false.
+    /// As [`Sweep::backward`] with all its terms, where it pays; else false. Rδ stays 0 where units are off.
     pub fn backward(&mut self, at: &At<'_, T>, sweep: &mut Sweep<T>) -> bool {
         if !self.pays {
             return false;
         }
-        for (l, layer) in at.model.layers.iter().enumerate().skip(1).rev() {
-            for e in 0..at.rows {
-                let (inputs, outputs) = (&self.on[e][l - 1], &self.on[e][l]);
-                let rdelta = &sweep.rdelta[l][e * layer.outputs..][..layer.outputs];
-                let (from, to) = (&mut self.from[..outputs.len()], &mut self.to[..inputs.len()]);
-                from.iter_mut().zip(outputs).for_each(|(from, &unit)| *from = rdelta[unit as usize]);
-                let shape = [1, inputs.len(), outputs.len()];
-                cpu::gemm(at.simd, Form::Ab, shape, from, &self.blocks[e][l - 1], false, to);
-                let back = &mut sweep.back[l - 1][e * layer.inputs..][..layer.inputs];
-                to.iter().zip(inputs).for_each(|(to, &unit)| back[unit as usize] += *to);
+        let Compact { on, blocks, from, to, .. } = self;
+        let outputs = at.model.outputs();
+        for (e, (on, blocks)) in on.iter().zip(blocks).enumerate() {
+            let last = sweep.rdelta.last().map_or(&[][..], |rdelta| &rdelta[e * outputs..][..outputs]);
+            from[..outputs].copy_from_slice(last);
+            for (l, layer) in at.model.layers.iter().enumerate().skip(1).rev() {
+                let place = e * layer.inputs..(e + 1) * layer.inputs;
+                gather(&sweep.back[l - 1][place.clone()], &on[l - 1], to);
+                let (inputs, outputs) = (on[l - 1].len(), on[l].len());
+                let shape = [1, inputs, outputs];
+                cpu::gemm(at.simd, Form::Ab, shape, &from[..outputs], &blocks[l - 1], true, &mut to[..inputs]);
+                scatter(to, &on[l - 1], &mut sweep.rdelta[l - 1][place]);
+                std::mem::swap(from, to);
             }
-            let size = at.rows * layer.inputs;
-            let rdelta = &mut sweep.rdelta[l - 1][..size];
-            cpu::product(at.simd, &sweep.back[l - 1][..size], &at.pass.slopes[l - 1], rdelta);
         }
         true
     }
+}
+
+/// to ← the units that are on.
+fn gather<T: Scalar>(from: &[T], on: &[u32], to: &mut [T]) {
+    to.iter_mut().zip(on).for_each(|(to, &unit)| *to = from[unit as usize]);
+}
+
+/// The units that are on ← from.
+fn scatter<T: Scalar>(from: &[T], on: &[u32], to: &mut [T]) {
+    from.iter().zip(on).for_each(|(from, &unit)| to[unit as usize] = *from);
 }

@@ -86,24 +86,25 @@ impl Part {
 }
 
 impl Part {
-    /// y ← G Rδ + (a Raᵀ) δ and z ← (δ Rδᵀ) a + D Ra.
+    /// y ← (y +) G Rδ + (a Raᵀ) δ and z ← (z +) (δ Rδᵀ) a + D Ra.
     fn images<S: Scalar>(
         &self,
         simd: Simd,
         [a, delta, gram, errors]: [&[S]; 4],
         [rdelta, ra]: [&[S]; 2],
         square: &mut [S],
+        add: bool,
         [y, z]: [&mut [S]; 2],
     ) {
         let Part { rows: n, inputs: i, outputs: o, .. } = *self;
-        cpu::gemm(simd, Form::Ab, [n, o, n], gram, rdelta, false, y);
-        if !self.first {
-            cpu::gemm(simd, Form::Abt, [n, n, i], a, ra, false, square);
-            cpu::gemm(simd, Form::Ab, [n, o, n], square, delta, true, y);
-            cpu::gemm(simd, Form::Abt, [n, n, o], delta, rdelta, false, square);
-            cpu::gemm(simd, Form::Ab, [n, i, n], square, a, false, z);
-            cpu::gemm(simd, Form::Ab, [n, i, n], errors, ra, true, z);
+        if self.first {
+            return cpu::gemm(simd, Form::Ab, [n, o, n], gram, rdelta, add, y);
         }
+        // G and D are symmetric.
+        cpu::gemm(simd, Form::Abt, [n, n, i], ra, a, false, square);
+        cpu::outer_products(simd, [n, o], [[gram, rdelta], [square, delta]], add, y);
+        cpu::gemm(simd, Form::Abt, [n, n, o], rdelta, delta, false, square);
+        cpu::outer_products(simd, [n, i], [[square, a], [errors, ra]], add, z);
     }
 }
 
@@ -228,10 +229,10 @@ impl<T: Scalar> Factored<T> {
     }
 
     /// Makes the arrays of a linearization, and b the right-hand side.
-    pub fn set(&mut self, at: &At<'_, T>, b: &[T]) {
+    pub fn set(&mut self, at: &At<'_, T>, b: &[T], sweep: &mut Sweep<T>) {
         let (simd, n) = (self.simd, at.rows);
         if let Some(compact) = &mut self.compact {
-            compact.set(at);
+            compact.set(at, sweep);
         }
         for (l, part) in self.parts.iter().enumerate() {
             let own = &b[part.place.clone()];
@@ -274,24 +275,16 @@ impl<T: Scalar> Factored<T> {
         &self.base
     }
 
-    /// out ← H v; `penalties` holds one number for each layer.
-    pub fn apply(
-        &mut self,
-        at: &At<'_, T>,
-        batch: Batch<'_, T>,
-        sweep: &mut Sweep<T>,
-        penalties: &[f64],
-        v: &Vector<T>,
-        out: &mut Vector<T>,
-    ) {
+    /// Rδ and Ra of v, in `sweep`.
+    fn sweep(&mut self, at: &At<'_, T>, batch: Batch<'_, T>, sweep: &mut Sweep<T>, v: &Vector<T>) {
         let (simd, n) = (self.simd, at.rows);
         for (l, part) in self.parts.iter().enumerate() {
             let rz = &mut sweep.rz[l][..n * part.outputs];
             if part.factored {
                 let pieces = part.pieces(&v.wide);
-                convert(pieces.y, rz);
+                cpu::narrow(simd, pieces.y, rz);
                 if !part.first {
-                    convert(pieces.z, &mut sweep.back[l - 1][..n * part.inputs]);
+                    cpu::narrow(simd, pieces.z, &mut sweep.back[l - 1][..n * part.inputs]);
                 }
                 continue;
             }
@@ -311,37 +304,63 @@ impl<T: Scalar> Factored<T> {
         if !self.compact.as_mut().is_some_and(|compact| compact.backward(at, sweep)) {
             sweep.backward(at, Back::Full);
         }
+    }
+
+    /// q ← q + p, p ← p − alpha H p; returns ‖p‖² of the new p. `penalties` holds one number for each layer, `hp` is scratch. The
+    /// images of q are left as they are: only its coefficients are asked for.
+    pub fn step(
+        &mut self,
+        at: &At<'_, T>,
+        (batch, penalties): (Batch<'_, T>, &[f64]),
+        sweep: &mut Sweep<T>,
+        alpha: T,
+        [hp, p, q]: [&mut Vector<T>; 3],
+    ) -> f64 {
+        self.sweep(at, batch, sweep, p);
+        let (simd, n, step) = (self.simd, at.rows, alpha.to_f64());
+        let (mut total, mut resolved) = (0.0, 0.0);
         for (l, part) in self.parts.iter().enumerate() {
             let rdelta = &sweep.rdelta[l][..n * part.outputs];
             let ra = if part.first { &[][..] } else { &sweep.ra[l - 1][..n * part.inputs] };
-            let range = part.range.clone();
             if !part.factored {
+                let range = part.range.clone();
+                let [hp, p, q] = [&mut hp.plain, &mut p.plain, &mut q.plain].map(|vector| &mut vector[range.clone()]);
                 let layer = at.model.layers[l].shifted(part.place.start);
-                let out = &mut out.plain[range.clone()];
-                layer.output(simd, [rdelta, at.inputs(l)], [at.deltas(l), ra], out);
+                layer.output(simd, [rdelta, at.inputs(l)], [at.deltas(l), ra], hp);
                 if penalties[l] != 0.0 {
-                    cpu::axpy(simd, T::from_f64(penalties[l]), &v.plain[range], out);
+                    cpu::axpy(simd, T::from_f64(penalties[l]), p, hp);
                 }
+                total += cpu::neumann_update(simd, alpha, hp, p, q);
                 continue;
             }
-            let to = part.pieces_mut(&mut out.wide);
-            to.s[0] = 0.0;
-            convert(rdelta, to.a);
-            convert(ra, to.c);
+            let [by, p, q] = [&mut *hp, &mut *p, &mut *q].map(|vector| part.pieces_mut(&mut vector.wide));
+            let keep = 1.0 - step * penalties[l];
+            q.s[0] += p.s[0];
+            p.s[0] *= keep;
+            cpu::descend(simd, [step, keep], rdelta, by.a, p.a, q.a);
+            cpu::descend(simd, [step, keep], ra, by.c, p.c, q.c);
+            if keep != 1.0 {
+                cpu::scale(simd, keep, p.y);
+                cpu::scale(simd, keep, p.z);
+            }
             if let Some(Narrow { grams, square, y, z }) = &mut self.narrow {
                 let (y, z) = (&mut y[..rdelta.len()], &mut z[..ra.len()]);
                 let arrays = [at.inputs(l), at.deltas(l), &grams[l][0], &grams[l][1]];
-                part.images(simd, arrays, [rdelta, ra], square, [&mut *y, &mut *z]);
-                convert(y, to.y);
-                convert(z, to.z);
+                part.images(simd, arrays, [rdelta, ra], square, false, [&mut *y, &mut *z]);
+                cpu::widen_axpy(simd, -step, y, p.y);
+                cpu::widen_axpy(simd, -step, z, p.z);
             } else {
                 let [a, delta, gram, errors] = &self.arrays[l];
-                part.images(simd, [a, delta, gram, errors], [to.a, to.c], &mut self.square, [to.y, to.z]);
+                part.images(simd, [a, delta, gram, errors], [by.a, by.c], &mut self.square, true, [p.y, p.z]);
             }
-            if penalties[l] != 0.0 {
-                cpu::axpy(simd, penalties[l], &v.wide[range.clone()], &mut out.wide[range]);
-            }
+            let (s, base) = (p.s[0], part.pieces(&self.base.wide));
+            let own = s * s * self.squares[l];
+            resolved += own;
+            total += own + cpu::dot_sum(simd, p.a, s, base.y, p.y) + cpu::dot_sum(simd, p.c, s, base.z, p.z);
         }
+        // Where terms that vanish have cancelled, the norm stays at what it can resolve: growth of noise is none.
+        let floor = if self.narrow.is_some() { 16.0 * T::EPSILON } else { 16.0 * f64::EPSILON } * resolved;
+        if total < floor { floor } else { total }
     }
 
     /// out ← the vector as it is in w, where b is the right-hand side.
@@ -439,18 +458,5 @@ impl<T: Scalar> Space<T> for Factored<T> {
         let square = self.dot(x, x);
         // Rounding may leave a little less than nothing; a NaN stays one.
         if square <= 0.0 { 0.0 } else { square.sqrt() }
-    }
-
-    fn neumann_update(&self, alpha: T, hp: &Vector<T>, p: &mut Vector<T>, q: &mut Vector<T>) -> f64 {
-        cpu::neumann_update(self.simd, alpha.to_f64(), &hp.wide, &mut p.wide, &mut q.wide);
-        let mut square = cpu::neumann_update(self.simd, alpha, &hp.plain, &mut p.plain, &mut q.plain);
-        let mut resolved = 0.0;
-        for (l, part) in self.parts.iter().enumerate().filter(|(_, part)| part.factored) {
-            square += self.part_dot(l, p, p);
-            resolved += part.pieces(&p.wide).s[0].powi(2) * self.squares[l];
-        }
-        // Where terms that vanish have cancelled, the norm stays at what it can resolve: growth of noise is none.
-        let floor = if self.narrow.is_some() { 16.0 * T::EPSILON } else { 16.0 * f64::EPSILON } * resolved;
-        if square < floor { floor } else { square }
     }
 }

@@ -201,7 +201,7 @@ impl Layer {
     pub fn output<T: Scalar>(&self, simd: cpu::Simd, [rdelta, a]: [&[T]; 2], [delta, ra]: [&[T]; 2], out: &mut [T]) {
         let second = if ra.is_empty() { [&[][..]; 2] } else { [delta, ra] };
         let shape = [self.outputs, self.inputs];
-        cpu::outer_products(simd, shape, [[rdelta, a], second], &mut out[self.weights.clone()]);
+        cpu::outer_products(simd, shape, [[rdelta, a], second], false, &mut out[self.weights.clone()]);
         self.add_columns(rdelta, false, &mut out[self.biases.clone()]);
     }
 

@@ -10,7 +10,7 @@ use crate::cpu::{self, Simd};
 use crate::error::invalid;
 use crate::problem::{self, Examples, Problem, Reduction};
 use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space, Step, heap};
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 
 /// Outer examples that go through the network together.
 pub(super) const CHUNK: usize = 256;
@@ -272,7 +272,7 @@ impl<T: Scalar> Mlp<T> {
             let c = &frozen.data.penalties;
             *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
         }
-        series.space.set(&at, b);
+        series.space.set(&at, b, sweep);
         series.space.copy(series.space.base(), &mut series.b);
         let mut product = FactoredProduct { space: &mut series.space, at, batch, sweep, penalties: &series.penalties };
         // The residual comes from a product of the plain kind.
@@ -380,9 +380,12 @@ impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
         self.space
     }
 
-    fn apply(&mut self, v: &Vector<T>, out: &mut Vector<T>) -> Result<()> {
-        self.space.apply(&self.at, self.batch, self.sweep, self.penalties, v, out);
-        Ok(())
+    fn apply(&mut self, _: &Vector<T>, _: &mut Vector<T>) -> Result<()> {
+        Err(Error::Unsupported { operation: "apply", reason: "factored vectors are for Neumann series" })
+    }
+
+    fn neumann_step(&mut self, alpha: T, hp: &mut Vector<T>, p: &mut Vector<T>, q: &mut Vector<T>) -> Result<f64> {
+        Ok(self.space.step(&self.at, (self.batch, self.penalties), self.sweep, alpha, [hp, p, q]))
     }
 }
 
