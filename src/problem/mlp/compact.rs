@@ -13,14 +13,27 @@ use crate::solve::heap;
 
 /// More examples read W as it is.
 const FEW: usize = 3;
+/// Rows of the copies begin at multiples of so many scalars of a line of the cache, and end in zeros.
+const LINE: usize = 16;
+
+/// W at the units that are on, outputs × inputs; begins at `start`.
+#[derive(Debug)]
+struct Block<T> {
+    numbers: Vec<T>,
+    start: usize,
+}
+
+fn padded(len: usize) -> usize {
+    len.next_multiple_of(LINE)
+}
 
 /// The copies for one linearization.
 #[derive(Debug)]
 pub(super) struct Compact<T> {
     /// For each example, the units that are on in each hidden layer, and all outputs.
     on: Vec<Vec<Vec<u32>>>,
-    /// For each example and each layer from the second on, W at the units that are on: outputs × inputs.
-    blocks: Vec<Vec<Vec<T>>>,
+    /// For each example and each layer from the second on.
+    blocks: Vec<Vec<Block<T>>>,
     from: Vec<T>,
     to: Vec<T>,
     /// Whether enough units are off.
@@ -34,12 +47,15 @@ impl<T: Scalar> Compact<T> {
             return None;
         }
         let widths = || model.layers.iter().map(|layer| layer.outputs);
-        let sizes = || model.layers.iter().skip(1).map(|layer| layer.weights.len());
+        let block = |layer: &super::model::Layer| Block {
+            numbers: Vec::with_capacity(layer.outputs * padded(layer.inputs) + LINE),
+            start: 0,
+        };
         Some(Compact {
             on: (0..rows).map(|_| widths().map(Vec::with_capacity).collect()).collect(),
-            blocks: (0..rows).map(|_| sizes().map(Vec::with_capacity).collect()).collect(),
-            from: vec![T::ZERO; model.widest()],
-            to: vec![T::ZERO; model.widest()],
+            blocks: (0..rows).map(|_| model.layers.iter().skip(1).map(block).collect()).collect(),
+            from: vec![T::ZERO; padded(model.widest())],
+            to: vec![T::ZERO; padded(model.widest())],
             pays: false,
         })
     }
@@ -48,7 +64,8 @@ impl<T: Scalar> Compact<T> {
     pub fn bytes(&self) -> usize {
         let Compact { on, blocks, from, to, pays: _ } = self;
         let lists = on.iter().map(|lists| heap(lists) + lists.iter().map(heap).sum::<usize>()).sum::<usize>();
-        let copies = blocks.iter().map(|lists| heap(lists) + lists.iter().map(heap).sum::<usize>()).sum::<usize>();
+        let of_blocks = |blocks: &Vec<Block<T>>| blocks.iter().map(|block| heap(&block.numbers)).sum::<usize>();
+        let copies = blocks.iter().map(|blocks| heap(blocks) + of_blocks(blocks)).sum::<usize>();
         heap(on) + heap(blocks) + lists + copies + heap_of(&[from, to])
     }
 
@@ -78,10 +95,14 @@ impl<T: Scalar> Compact<T> {
         for (on, blocks) in self.on.iter().zip(&mut self.blocks) {
             for ((block, pair), layer) in blocks.iter_mut().zip(on.windows(2)).zip(&layers[1..]) {
                 let w = &at.w[layer.weights.clone()];
-                block.clear();
+                let Block { numbers, start } = block;
+                numbers.clear();
+                *start = numbers.as_ptr().align_offset(64).min(LINE);
+                numbers.resize(*start, T::ZERO);
                 for &output in &pair[1] {
                     let row = &w[output as usize * layer.inputs..][..layer.inputs];
-                    block.extend(pair[0].iter().map(|&input| row[input as usize]));
+                    numbers.extend(pair[0].iter().map(|&input| row[input as usize]));
+                    numbers.resize((numbers.len() - *start).next_multiple_of(LINE) + *start, T::ZERO);
                 }
             }
         }
@@ -98,9 +119,11 @@ impl<T: Scalar> Compact<T> {
                 let rz = &mut sweep.rz[l][e * layer.outputs..][..layer.outputs];
                 gather(rz, &on[l], to);
                 if l > 0 {
-                    let (inputs, outputs) = (on[l - 1].len(), on[l].len());
-                    let shape = [1, outputs, inputs];
-                    cpu::gemm(at.simd, Form::Abt, shape, &from[..inputs], &blocks[l - 1], true, &mut to[..outputs]);
+                    let (inputs, outputs) = (padded(on[l - 1].len()), on[l].len());
+                    let Block { numbers, start } = &blocks[l - 1];
+                    from[on[l - 1].len()..inputs].fill(T::ZERO);
+                    let (from, to) = (&from[..inputs], &mut to[..outputs]);
+                    cpu::gemm(at.simd, Form::Abt, [1, outputs, inputs], from, &numbers[*start..], true, to);
                 }
                 match sweep.ra.get_mut(l) {
                     Some(ra) => scatter(to, &on[l], &mut ra[e * layer.outputs..][..layer.outputs]),
@@ -125,9 +148,10 @@ impl<T: Scalar> Compact<T> {
             for (l, layer) in at.model.layers.iter().enumerate().skip(1).rev() {
                 let place = e * layer.inputs..(e + 1) * layer.inputs;
                 gather(&sweep.back[l - 1][place.clone()], &on[l - 1], to);
-                let (inputs, outputs) = (on[l - 1].len(), on[l].len());
-                let shape = [1, inputs, outputs];
-                cpu::gemm(at.simd, Form::Ab, shape, &from[..outputs], &blocks[l - 1], true, &mut to[..inputs]);
+                let (inputs, outputs) = (padded(on[l - 1].len()), on[l].len());
+                let Block { numbers, start } = &blocks[l - 1];
+                let added = (&from[..outputs], &mut to[..inputs]);
+                cpu::gemm(at.simd, Form::Ab, [1, inputs, outputs], added.0, &numbers[*start..], true, added.1);
                 scatter(to, &on[l - 1], &mut sweep.rdelta[l - 1][place]);
                 std::mem::swap(from, to);
             }
