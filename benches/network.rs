@@ -1,10 +1,11 @@
 //! Networks: passes, products, series and a warm step of distillation, beside the time that their operations take at the rate
 //! of fused multiply-adds measured in the same run.
 //!
-//! `fma` is the ceiling: independent multiply-adds in registers. `gemm_1024` is what a large product reaches of it.
+//! `fma` is the ceiling: independent multiply-adds in registers. `gemm_1024` is what a large product reaches of it, `read` what
+//! memory gives to one thread.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use blo::bilevel::{InnerSolve, Runner, Settings, Start};
+use blo::bilevel::{InnerSolve, Runner, Settings, Start, run_many};
 use blo::cpu::{self, Form, Simd};
 use blo::hypergradient::Unrolled;
 use blo::optimize::Rule;
@@ -12,7 +13,7 @@ use blo::problem::mlp::{Activation, Init, Loss, Mlp, Model, OuterParameters};
 use blo::problem::{Examples, Problem, Reduction, one_hot};
 use blo::solve::{OnGrowth, Step};
 use blo::{Estimator, Inverse, hypergradient};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
 /// Numbers between −1 and 1, the same in each run.
@@ -54,47 +55,70 @@ fn hvp_operations(widths: &[usize], rows: usize) -> u64 {
     layers.map(|(l, pair)| (if l == 0 { 4 } else { 12 }) * (rows * pair[0] * pair[1]) as u64).sum()
 }
 
-/// Independent fused multiply-adds in registers: 24 vectors of 16, 1000 times.
-fn fma_ceiling(seed: f32) -> f32 {
-    #[inline(always)]
-    fn body(seed: f32) -> f32 {
-        let mut lanes = [[seed; 16]; 24];
-        for i in 0..1000 {
-            let factor = 1.0 + i as f32 * 1e-9;
-            for vector in &mut lanes {
-                for lane in vector.iter_mut() {
-                    *lane = lane.mul_add(factor, 1e-9);
-                }
+/// Independent fused multiply-adds in registers: `SUMS` vectors, 1000 times.
+const SUMS: usize = 12;
+
+#[cfg(target_arch = "x86_64")]
+mod ceiling {
+    use super::SUMS;
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f")]
+    pub fn avx512(seed: f32) -> f32 {
+        let (factor, term) = (_mm512_set1_ps(0.999), _mm512_set1_ps(1e-6));
+        let mut sums = [_mm512_set1_ps(seed); SUMS];
+        for _ in 0..1000 {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, factor, term);
             }
         }
-        lanes.iter().flatten().sum()
+        sums.into_iter().map(|sum| _mm512_reduce_add_ps(sum)).sum()
     }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn avx2(seed: f32) -> f32 {
+        let (factor, term) = (_mm256_set1_ps(0.999), _mm256_set1_ps(1e-6));
+        let mut sums = [_mm256_set1_ps(seed); SUMS];
+        for _ in 0..1000 {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, factor, term);
+            }
+        }
+        sums.into_iter().map(|sum| _mm256_cvtss_f32(sum)).sum()
+    }
+}
+
+/// How many operations the ceiling's function does, and what it does them with.
+fn fma_ceiling() -> (u64, fn(f32) -> f32) {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-        fn avx512(seed: f32) -> f32 {
-            body(seed)
-        }
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2(seed: f32) -> f32 {
-            body(seed)
-        }
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+        if is_x86_feature_detected!("avx512f") {
             // SAFETY: the instructions are there.
-            return unsafe { avx512(seed) };
+            return (2 * 1000 * SUMS as u64 * 16, |seed| unsafe { ceiling::avx512(seed) });
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: as above.
-            return unsafe { avx2(seed) };
+            return (2 * 1000 * SUMS as u64 * 8, |seed| unsafe { ceiling::avx2(seed) });
         }
     }
-    body(seed)
+    (2 * 1000 * SUMS as u64 * 4, |seed| {
+        let mut sums = [[seed; 4]; SUMS];
+        for _ in 0..1000 {
+            sums.iter_mut().flatten().for_each(|sum| *sum = *sum * 0.999 + 1e-6);
+        }
+        sums.iter().flatten().sum()
+    })
 }
 
 fn limits(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("limit");
-    group.throughput(Throughput::Elements(2 * 24 * 16 * 1000));
-    group.bench_function("fma", |bencher| bencher.iter(|| fma_ceiling(black_box(1.0))));
+    let (operations, ceiling) = fma_ceiling();
+    group.throughput(Throughput::Elements(operations));
+    group.bench_function("fma", |bencher| bencher.iter(|| ceiling(black_box(1.0))));
+    let long = numbers(1 << 24, 3);
+    group.throughput(Throughput::Bytes(4 << 24));
+    group.sample_size(10);
+    group.bench_function("read 64 MB", |bencher| bencher.iter(|| cpu::dot(Simd::best(), black_box(&long), &long)));
     let n = 1024;
     let (a, b, mut c) = (numbers(n * n, 1), numbers(n * n, 2), vec![0.0; n * n]);
     group.throughput(Throughput::Elements(2 * (n * n * n) as u64));
@@ -203,5 +227,61 @@ fn warm_step(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, limits, gemm_small, passes, neumann, warm_step);
+/// Sixteen runs with step sizes of their own: one after the other, and in one call.
+fn many(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("many");
+    group.sample_size(10);
+    for outer_rows in [64, 256] {
+        let Workload { problem, u, w, .. } = workload(&[2, 64, 64, 2], 2, outer_rows, OuterParameters::Inputs);
+        let runners = || -> Vec<_> {
+            (1..=16)
+                .map(|i| {
+                    let alpha = 1e-3 * f64::from(i);
+                    let estimator = Estimator::Unrolled(Unrolled::descent(1, alpha));
+                    let inner = InnerSolve::descent(alpha, 1);
+                    let mut settings = Settings::new(Start::Warm, inner, estimator, Rule::adam(1e-2));
+                    settings.outer_steps = 50;
+                    Runner::new(&problem, settings, &u, &w).unwrap()
+                })
+                .collect()
+        };
+        group.bench_function(format!("16 runs alone, outer n={outer_rows}"), |bencher| {
+            let run = |runners: &mut Vec<Runner<f32, &Mlp<f32>>>| {
+                for runner in runners {
+                    runner.run().unwrap();
+                }
+            };
+            bencher.iter_batched_ref(runners, run, BatchSize::PerIteration);
+        });
+        group.bench_function(format!("16 runs at once, outer n={outer_rows}"), |bencher| {
+            let run = |runners: &mut Vec<Runner<f32, &Mlp<f32>>>| {
+                for ended in run_many(runners) {
+                    ended.unwrap();
+                }
+            };
+            bencher.iter_batched_ref(runners, run, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+/// The same work on one thread and on all: what `cpu::on_threads` and its threshold are worth.
+fn threads(criterion: &mut Criterion) {
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let mut group = criterion.benchmark_group("threads");
+    for rows in [32, 128, 512] {
+        let Workload { name, problem, u, w } =
+            workload(&[784, 128, 128, 10], rows, 1, OuterParameters::ExampleWeightLogits);
+        let (mut ws, mut out) = (problem.workspace(), vec![0.0; w.len()]);
+        group.bench_function(format!("gradient {name}, one"), |bencher| {
+            one.install(|| bencher.iter(|| problem.inner(&mut ws, black_box(&u), &w, &mut out).unwrap()));
+        });
+        group.bench_function(format!("gradient {name}, all"), |bencher| {
+            bencher.iter(|| problem.inner(&mut ws, black_box(&u), &w, &mut out).unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, limits, gemm_small, passes, neumann, warm_step, many, threads);
 criterion_main!(benches);
