@@ -270,6 +270,14 @@ impl<T: Scalar> Factored<T> {
         }
     }
 
+    /// X, its Gram matrix with ones added, and the image of b, where the model is linear and all is in `f64`.
+    pub fn linear(&self) -> Option<[&[f64]; 3]> {
+        match (self.parts.as_slice(), self.arrays.as_slice(), &self.narrow) {
+            ([part], [[x, _, gram, _]], None) if part.factored => Some([x, gram, part.pieces(&self.base.wide).y]),
+            _ => None,
+        }
+    }
+
     /// b.
     pub fn base(&self) -> &Vector<T> {
         &self.base

@@ -13,11 +13,13 @@
 mod compact;
 mod examples;
 mod factored;
+mod gram;
 mod loss;
 mod model;
 mod outer;
 mod passes;
 mod problem;
+mod series;
 
 pub use crate::cpu::Activation;
 pub use loss::Loss;

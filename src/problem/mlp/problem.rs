@@ -1,16 +1,16 @@
 //! The problem: model, outer parameters and data put together.
 
 use super::examples::{Gathered, check_examples, scores};
-use super::factored::{Factored, Vector};
 use super::loss::Batch;
 use super::model::Model;
-use super::outer::{Change, Data, Groups, Outer, OuterParameters, check_l2};
+use super::outer::{Change, Data, Outer, OuterParameters, check_l2};
 use super::passes::{At, Back, Pass, Sweep};
+use super::series::Series;
 use crate::cpu::{self, Simd};
 use crate::error::invalid;
 use crate::problem::{self, Examples, Problem, Reduction};
-use crate::solve::{self, Flat, Inverse, Operator, Report, Solve, Space, Step, heap};
-use crate::{Error, Result, Scalar};
+use crate::solve::{self, Flat, Inverse, Report, Solve, Step};
+use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
 pub(super) const CHUNK: usize = 256;
@@ -35,7 +35,7 @@ pub(super) const CHUNK: usize = 256;
 #[derive(Debug)]
 pub struct Mlp<T> {
     model: Model,
-    kind: OuterParameters,
+    pub(super) kind: OuterParameters,
     inner: Examples<T>,
     outer: Examples<T>,
     /// n.
@@ -69,18 +69,6 @@ pub struct Workspace<T> {
     /// n × the outer examples that go together; empty where the outer gradient is formed.
     panel: Vec<T>,
     series: Option<Series<T>>,
-}
-
-/// Scratch of a Neumann series on factored vectors.
-#[derive(Debug)]
-struct Series<T> {
-    space: Factored<T>,
-    /// c of each layer.
-    penalties: Vec<f64>,
-    b: Vector<T>,
-    q: Vector<T>,
-    product: Vec<T>,
-    scratch: solve::Workspace<T, Vector<T>>,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -242,52 +230,6 @@ impl<T: Scalar> Mlp<T> {
         self.add_penalty_curvature(&frozen.data, v, out);
     }
 
-    /// Scratch of the factored series, where some layer gains by it and penalties allow it.
-    fn series(&self) -> Option<Series<T>> {
-        if self.kind.groups() == Groups::PerParameter {
-            return None;
-        }
-        let space = Factored::plan(&self.model, self.simd(), self.rows)?;
-        let [b, q] = [(); 2].map(|()| space.zeros());
-        let product = vec![T::ZERO; self.model.parameters()];
-        let penalties = vec![0.0; self.model.layers.len()];
-        let mut scratch = solve::Workspace::new();
-        scratch.reserve_for(&space, &Inverse::neumann(2, 1.0).into(), |_| Ok(())).ok()?;
-        Some(Series { space, penalties, b, q, product, scratch })
-    }
-
-    /// q ← the Neumann series, term by term on factored vectors.
-    fn solve_factored(
-        &self,
-        workspace: &mut Workspace<T>,
-        solve: &Solve,
-        b: &Vec<T>,
-        q: &mut Vec<T>,
-        series: &mut Series<T>,
-    ) -> Result<Report> {
-        let Workspace { frozen, w, sweep, .. } = workspace;
-        let (at, batch) = (self.at(w, frozen), self.batch(&frozen.data));
-        let proximal = self.kind.proximal_weight();
-        for (l, penalty) in series.penalties.iter_mut().enumerate() {
-            let c = &frozen.data.penalties;
-            *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
-        }
-        series.space.set(&at, b, sweep);
-        series.space.copy(series.space.base(), &mut series.b);
-        let mut product = FactoredProduct { space: &mut series.space, at, batch, sweep, penalties: &series.penalties };
-        // The residual comes from a product of the plain kind.
-        let unverified = Solve { verify: false, ..*solve };
-        let mut report = solve::solve(&mut product, &unverified, &series.b, &mut series.q, &mut series.scratch)?;
-        series.space.form(&at, b, &series.q, q);
-        if solve.verify {
-            self.hvp(workspace, q, &mut series.product)?;
-            self.inner_space.axpy(-T::ONE, b, &mut series.product);
-            let residual = cpu::norm(self.simd(), &series.product);
-            report.residual = Some(if report.rhs_norm == 0.0 { 0.0 } else { residual / report.rhs_norm });
-        }
-        Ok(report)
-    }
-
     /// out ← the Gauss-Newton product Σ ωᵢ Jᵢᵀ (∂²ℓ/∂z²) Jᵢ v, with J = ∂z/∂w, plus the penalties'. Positive semidefinite
     /// where no target is negative; H need not be.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &[T], out: &mut [T]) {
@@ -364,31 +306,6 @@ impl<T: Scalar> Mlp<T> {
     }
 }
 
-/// H on factored vectors, at a linearization.
-struct FactoredProduct<'a, T: Scalar> {
-    space: &'a mut Factored<T>,
-    at: At<'a, T>,
-    batch: Batch<'a, T>,
-    sweep: &'a mut Sweep<T>,
-    penalties: &'a [f64],
-}
-
-impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
-    type Space = Factored<T>;
-
-    fn space(&self) -> &Factored<T> {
-        self.space
-    }
-
-    fn apply(&mut self, _: &Vector<T>, _: &mut Vector<T>) -> Result<()> {
-        Err(Error::Unsupported { operation: "apply", reason: "factored vectors are for Neumann series" })
-    }
-
-    fn neumann_step(&mut self, alpha: T, hp: &mut Vector<T>, p: &mut Vector<T>, q: &mut Vector<T>) -> Result<f64> {
-        Ok(self.space.step(&self.at, (self.batch, self.penalties), self.sweep, alpha, [hp, p, q]))
-    }
-}
-
 impl<T: Scalar> Problem<T> for Mlp<T> {
     type Workspace = Workspace<T>;
     in_host_memory!(T);
@@ -416,10 +333,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         let Workspace { scratch, frozen, u, w, sweep, gathered, change, .. } = workspace;
         let Workspace { outer_pass, outer_weights, panel, series, .. } = workspace;
         let point = |point: &Point<T>| point.data.bytes() + point.pass.bytes();
-        let series = series.as_ref().map_or(0, |series| {
-            let Series { space, penalties, b, q, product, scratch } = series;
-            Factored::bytes(space) + heap(penalties) + b.bytes() + q.bytes() + heap(product) + scratch.bytes(space)
-        });
+        let series = series.as_ref().map_or(0, Series::bytes);
         let lists = problem::heap_of(&[u, w, outer_weights, panel]);
         point(scratch)
             + point(frozen)
