@@ -26,7 +26,7 @@ pub struct Workspace<T>(PhantomData<T>);
 /// What a workspace owns.
 pub(super) struct Own<T: Scalar> {
     problem: Arc<Family<T>>,
-    scratch: hypergradient::Workspace<T, Family<T>>,
+    pub(super) scratch: hypergradient::Workspace<T, Family<T>>,
     u: Vec<T>,
     w: Vec<T>,
     out_u: Vec<T>,

@@ -4,12 +4,13 @@
 //! | --- | --- |
 //! | `status` | status numbers, the last message, the version |
 //! | `problem`, `network`, `callbacks` | problem handles of every family |
+//! | `lend`, `dlpack` | arrays that are lent to problems, and vectors of handles that are lent to the caller |
 //! | `estimator`, `report` | how a hypergradient is approximated and how its solve went, as C structs |
 //! | `evaluate` | workspaces: objectives, products, hypergradients, responses, influence |
-//! | `solver` | solves with an operator of the caller's, called for its products or asking for them |
-//! | `optimizer` | first-order rules alone, for loops of the caller's own |
-//! | `run_options`, `runner` | cold- and warm-start loops |
-//! | `analysis` | checks of derivatives, equilibria, spectra |
+//! | `solver`, `several` | solves with an operator of the caller's, called for its products or asking for them |
+//! | `optimizer`, `lbfgsb` | first-order rules and L-BFGS-B alone, for loops of the caller's own |
+//! | `run_options`, `runner`, `stepping` | cold- and warm-start loops, whole and stepped from outside |
+//! | `analysis`, `solution_set` | checks of derivatives, equilibria, spectra, inner solutions |
 //! | `f32` | every `_f64` function in single precision; generated from them by `tests/header.rs` |
 //! | `family` | the families of problems behind one type |
 //! | `handle`, `guard`, `args` | what every function shares: handles, panics, pointers, sizes, growing structs |
@@ -41,31 +42,43 @@
 mod analysis;
 mod args;
 mod callbacks;
+mod dlpack;
 mod estimator;
 mod evaluate;
 mod f32;
 mod family;
 mod guard;
 mod handle;
+mod lbfgsb;
+mod lend;
 mod network;
 mod optimizer;
 mod problem;
 mod report;
 mod run_options;
 mod runner;
+mod several;
+mod solution_set;
 mod solver;
 mod status;
+mod stepping;
 
 pub use analysis::*;
 pub use callbacks::*;
+pub use dlpack::*;
 pub use estimator::*;
 pub use evaluate::*;
 pub use f32::*;
+pub use lbfgsb::*;
+pub use lend::*;
 pub use network::*;
 pub use optimizer::*;
 pub use problem::*;
 pub use report::*;
 pub use run_options::*;
 pub use runner::*;
+pub use several::*;
+pub use solution_set::*;
 pub use solver::*;
 pub use status::*;
+pub use stepping::*;
