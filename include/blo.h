@@ -1814,6 +1814,29 @@ blo_status blo_influence_f64(struct blo_workspace_f64 *workspace,
                              struct blo_report *report);
 
 /**
+ * The inner objective on a batch B of its n examples, for loops of the caller's own: f_B = n/|B| sum_{i in B} f_i + penalties,
+ * whose expectation over uniform batches is f. An index that occurs twice counts twice.
+ *
+ * - workspace [in]: a workspace of a problem with examples
+ * - batch [in, size], size [in]: the indices of the examples, from 0, and their number, 1 or above
+ * - u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+ * - value [out]: a double for both precisions; may be NULL
+ * - gradient [out, n_inner]: may be NULL
+ *
+ * Allocates where size is larger than before. Errors: as blo_inner_f64; BLO_ERR_INVALID for size and for an index that is no
+ * example's; BLO_ERR_UNSUPPORTED for problems that are no sum over examples. Since 0.1.
+ */
+blo_status blo_inner_batch_f64(struct blo_workspace_f64 *workspace,
+                               const int64_t *batch,
+                               int64_t size,
+                               const double *u,
+                               int64_t n_outer,
+                               const double *w,
+                               int64_t n_inner,
+                               double *value,
+                               double *gradient);
+
+/**
  * Makes a solver.
  *
  * - n [in]: the rows of the operators, 1 or above
@@ -2632,6 +2655,17 @@ blo_status blo_influence_f32(struct blo_workspace_f32 *workspace,
                              double *scores,
                              int64_t n_examples,
                              struct blo_report *report);
+
+/** As blo_inner_batch_f64, in single precision. */
+blo_status blo_inner_batch_f32(struct blo_workspace_f32 *workspace,
+                               const int64_t *batch,
+                               int64_t size,
+                               const float *u,
+                               int64_t n_outer,
+                               const float *w,
+                               int64_t n_inner,
+                               double *value,
+                               float *gradient);
 
 /** As blo_solver_create_f64, in single precision. */
 blo_status blo_solver_create_f32(int64_t n,

@@ -405,6 +405,10 @@ fn drive(seed: u64) -> usize {
                 10 => blo_response_jvp_f64(at, how, u, nm, w, nn, u, o, told),
                 11 => blo_response_vjp_f64(at, how, u, nm, w, nn, w, o, told),
                 12 => blo_influence_f64(at, how, u, nm, w, nn, o, bytes.size(3), told),
+                13 if bytes.below(2) == 0 => {
+                    let batch = [bytes.count(6), bytes.count(6), bytes.count(3)];
+                    blo_inner_batch_f64(at, batch.as_ptr(), bytes.count(4).min(3), u, nm, w, nn, o, o)
+                }
                 13 => blo_fixpoint_f64(at, u, nm, o, nn),
                 14 => {
                     blo_runner_destroy_f64(&mut runner);

@@ -374,6 +374,42 @@ fn the_best_and_the_worst_inner_solution() {
 }
 
 #[test]
+fn a_batch_of_the_examples() {
+    // f = 1/2 sum (x_i w - t_i)^2 over three examples, w = 2, u = t: of examples 2, 0 and 2 again, all three being three.
+    let (x, t) = ([1.0, 3.0, -1.0], [1.0, 0.0, 2.0]);
+    let (mut problem, mut work, mut value, mut gradient) = (null_mut(), null_mut(), 0.0, [0.0]);
+    // SAFETY: living handles and arrays of their sizes.
+    unsafe {
+        let mut rows: ExampleRows<f64> = std::mem::zeroed();
+        (rows.struct_size, rows.rows, rows.features) = (size_of::<ExampleRows<f64>>() as u32, 3, 1);
+        (rows.design, rows.targets) = (x.as_ptr(), t.as_ptr());
+        let mut how: RegressionOptions = std::mem::zeroed();
+        good(blo_regression_options_init(&mut how, size_of::<RegressionOptions>()));
+        (how.outer, how.reduction) = (BLO_OUTER_TARGETS, BLO_REDUCTION_SUM);
+        good(blo_problem_create_regression_f64(&rows, &rows, &how, &mut problem));
+        good(blo_workspace_create_f64(problem, &mut work));
+        let (u, w, to) = (t.as_ptr(), [2.0], gradient.as_mut_ptr());
+        good(blo_inner_batch_f64(work, [2, 0, 2].as_ptr(), 3, u, 3, w.as_ptr(), 1, &mut value, to));
+        close(&[value, gradient[0]], &[0.5 * (16.0 + 1.0 + 16.0), 4.0 + 1.0 + 4.0]);
+        // One example stands for three.
+        let to = gradient.as_mut_ptr();
+        good(blo_inner_batch_f64(work, [1].as_ptr(), 1, u, 3, w.as_ptr(), 1, &mut value, to));
+        close(&[value, gradient[0]], &[0.5 * 3.0 * 36.0, 3.0 * 18.0]);
+        blo_workspace_destroy_f64(&mut work);
+        blo_problem_destroy_f64(&mut problem);
+        // A quadratic has none.
+        let mut problem = quadratic();
+        good(blo_workspace_create_f64(problem, &mut work));
+        let (u, w) = ([0.0; 2], [0.0; 3]);
+        let (up, wp, no) = (u.as_ptr(), w.as_ptr(), null_mut());
+        let status = blo_inner_batch_f64(work, [0].as_ptr(), 1, up, 2, wp, 3, &mut value, no);
+        assert_eq!(status, BLO_ERR_UNSUPPORTED);
+        blo_workspace_destroy_f64(&mut work);
+        blo_problem_destroy_f64(&mut problem);
+    }
+}
+
+#[test]
 fn projections_by_turns() {
     // w_1 = 1 and w_1 + w_2 = 3 in three dimensions: from (0, 0, 5) the common solutions' nearest is (1, 2, 5). A stride of 4.
     let x = [1.0, 0.0, 0.0, 9.0, 1.0, 1.0, 0.0];

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// What the header is made of, in its order.
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 21] = [
     "src/ffi/status.rs",
     "src/ffi/lend.rs",
     "src/ffi/problem.rs",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 20] = [
     "src/ffi/estimator.rs",
     "src/ffi/report.rs",
     "src/ffi/evaluate.rs",
+    "src/ffi/batch.rs",
     "src/ffi/solver.rs",
     "src/ffi/several.rs",
     "src/ffi/run_options.rs",

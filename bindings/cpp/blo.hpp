@@ -156,6 +156,7 @@ template <class T> struct api;
         static constexpr auto session_step = blo_session_step_##S;                                                     \
         static constexpr auto session_destroy = blo_session_destroy_##S;                                               \
         static constexpr auto check_derivatives = blo_check_derivatives_##S;                                           \
+        static constexpr auto inner_batch = blo_inner_batch_##S;                                                       \
         static constexpr auto examples_from_dlpack = blo_examples_from_dlpack_##S;                                     \
         static constexpr auto workspace_tensor = blo_workspace_tensor_##S;                                             \
         static constexpr auto runner_tensor = blo_runner_tensor_##S;                                                   \
@@ -526,6 +527,14 @@ template <class T> class workspace {
         double value = 0.0;
         room(gradient, n_);
         check(api::inner(get(), u.data(), detail::size(u.size()), w.data(), detail::size(w.size()), &value, gradient.data()));
+        return value;
+    }
+    /// f on a batch of the inner examples, given by their indices; see blo_inner_batch.
+    double inner_batch(span<const std::int64_t> batch, in u, in w, span<T> gradient = {}) {
+        double value = 0.0;
+        room(gradient, n_);
+        check(api::inner_batch(get(), batch.data(), detail::size(batch.size()), u.data(), detail::size(u.size()), w.data(),
+                               detail::size(w.size()), &value, gradient.data()));
         return value;
     }
     /// F; the gradients, where given, get those by u and w.

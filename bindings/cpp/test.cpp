@@ -156,6 +156,9 @@ template <class T> void one_precision() {
     const auto regression = blo::regression<T>(rows, rows, weights);
     blo::workspace<T> regressed(regression);
     CHECK(regression.n_examples() == 3 && regressed.influence(std::vector<T>(3), std::vector<T>(2)).size() == 3);
+    const std::vector<std::int64_t> all{0, 1, 2};
+    const std::vector<T> logits(3), zero(2);
+    CHECK(std::abs(regressed.inner_batch(all, logits, zero) - regressed.inner(logits, zero)) < 1e-6);
     auto how = blo::network_options();
     how.loss = BLO_NETWORK_LOSS_SQUARED;
     const std::vector<std::int64_t> widths{2, 4, 1};

@@ -353,6 +353,22 @@ pub unsafe extern "C" fn blo_influence_f32(
     guard(|| unsafe { score(workspace, estimator, (u, n_outer), (w, n_inner), scores, n_examples, report) })
 }
 
+/// As blo_inner_batch_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_inner_batch_f32(
+    workspace: *mut Workspace<f32>,
+    batch: *const i64,
+    size: i64,
+    u: *const f32,
+    n_outer: i64,
+    w: *const f32,
+    n_inner: i64,
+    value: *mut c_double,
+    gradient: *mut f32,
+) -> Status {
+    guard(|| unsafe { inner_batch(workspace, (batch, size), (u, n_outer), (w, n_inner), value, gradient) })
+}
+
 /// As blo_solver_create_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_solver_create_f32(

@@ -369,6 +369,13 @@ fn every_argument_of_every_function() {
         assert_eq!(blo_workspace_create_f64(scored.0, at), BLO_OK);
     }
     let weights = Box::leak(Box::new([0.0; 3])).as_ptr();
+    let batch = Box::leak(Box::new([2_i64, 0, 2])).as_ptr();
+    sweep!(names, blo_inner_batch_f64(work, batch, Size(3), weights, 3_i64, w, 2_i64, out, out));
+    for bad in [[0, 3], [-1, 0], [0, i64::MIN], [i64::MAX, 0]] {
+        // SAFETY: sound arguments but for an index.
+        let status = unsafe { blo_inner_batch_f64(work, bad.as_ptr(), 2, weights, 3, w, 2, out, out) };
+        refused(status, BLO_ERR_INVALID, "batch", &["example", "below 3"]);
+    }
     sweep!(names, blo_influence_f64(work, Sized(cg.0), weights, 3_i64, w, 2_i64, out, 3_i64, Sized(report.0)));
     // SAFETY: the place of a handle.
     unsafe { blo_workspace_destroy_f64(at) };
