@@ -344,7 +344,7 @@ fn tensors_in() {
 fn tensors_refused() {
     let (data, deleted) = (table(ROWS), AtomicUsize::new(0));
     let (mut shape, mut gaps, mut turned) = ([6_i64, 3], [4_i64, 1], [1_i64, 6]);
-    let (mut negative, mut short) = ([6_i64, -3], [5_i64]);
+    let (mut negative, mut short, mut apart) = ([6_i64, -3], [5_i64], [3_i64, 2]);
     let sound = tensor(&data.design, &mut shape);
     let refuse = |spoil: &dyn Fn(&mut DLManagedTensorVersioned), start: &str, parts: &str| {
         let mut managed = versioned(sound, &deleted);
@@ -373,6 +373,8 @@ fn tensors_refused() {
     let (gaps, turned, negative) = (gaps.as_mut_ptr(), turned.as_mut_ptr(), negative.as_mut_ptr());
     refuse(&|t| t.dl_tensor.strides = gaps, "design strides", "found 4 and 1, expected 3 and 1");
     refuse(&|t| t.dl_tensor.strides = turned, "design strides", "found 1 and 6, expected 3 and 1");
+    let apart = apart.as_mut_ptr();
+    refuse(&|t| t.dl_tensor.strides = apart, "design strides", "found 3 and 2, expected 3 and 1");
     refuse(&|t| t.dl_tensor.shape = negative, "design shape", "found -3");
     // What concerns both.
     let mut design = versioned(sound, &deleted);

@@ -23,7 +23,8 @@ pub(super) trait Opaque {
     const TAG: u64;
 }
 
-/// A handle in memory.
+/// A handle in memory. In C's order: the tag is read before it is known what V is.
+#[repr(C)]
 struct Handle<V> {
     tag: u64,
     state: AtomicU8,
@@ -207,6 +208,15 @@ mod tests {
     impl Opaque for Counter {
         type Value = std::rc::Rc<()>;
         const TAG: u64 = 7;
+    }
+
+    #[test]
+    fn the_tag_comes_first_whatever_follows() {
+        use std::mem::offset_of;
+        assert_eq!(
+            [offset_of!(Handle<u8>, tag), offset_of!(Handle<[u64; 9]>, tag), offset_of!(Handle<u128>, tag)],
+            [0; 3]
+        );
     }
 
     #[test]
