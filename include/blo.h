@@ -9,8 +9,9 @@
  *     blo_problem      what is solved; immutable, shared by all that is made from it
  *     blo_workspace    objectives, products, hypergradients, responses and influence at points of the caller's
  *     blo_runner       a whole cold- or warm-start loop, or a step of it at a time; saved and resumed
- *     blo_optimizer    a first-order rule alone, for loops of the caller's own
+ *     blo_optimizer    a first-order rule alone, for loops of the caller's own; blo_lbfgsb is L-BFGS-B alone
  *     blo_solver       H q = b with an operator of the caller's; blo_session asks for the products instead
+ *     blo_cycle        several linear inner problems by turns
  *
  * Errors. A function that can fail returns a blo_status: BLO_OK (0) or a negative BLO_ERR_ number. An error means that
  * the result has no meaning; blo_last_error then tells the argument, what was found and what was expected. Outcomes of
@@ -28,6 +29,10 @@
  *
  * Handles are made by a create function, which copies the arrays given, and ended by a destroy function, which sets the
  * caller's pointer to NULL. They may be destroyed in any order, and from a callback too.
+ *
+ * Without copies. The examples of a problem can be lent to it (release in blo_examples), also as DLPack tensors
+ * (blo_examples_from_dlpack); the terms of a quadratic cannot, since they are made exactly symmetric. Vectors of a runner or
+ * a workspace can be shown as DLPack tensors, which keep what they show in memory.
  *
  * Threads. Any thread may call any function. Problems may be shared; of the other handles one call at a time may use
  * each, and BLO_ERR_BUSY refuses a second one, also from a callback of the first. The message of blo_last_error belongs
@@ -220,6 +225,18 @@
 /** rule: Adam with bias correction. */
 #define BLO_RULE_ADAM 2
 
+/** next: F and its gradient are wanted at the trial. */
+#define BLO_NEXT_EVALUATE 0
+
+/** next: the end: the projected gradient is at most the tolerance at the trial, the last accepted point. */
+#define BLO_NEXT_CONVERGED 1
+
+/**
+ * next: the end: no lower F can be found from the trial, the last accepted point: F is at its rounding floor, or the gradient
+ * is not F's.
+ */
+#define BLO_NEXT_STALLED 2
+
 /** In a field that says so: take the default. */
 #define BLO_DEFAULT -1
 
@@ -373,6 +390,15 @@
  */
 #define BLO_RUN_STALLED 5
 
+/** vector: u, where the runner is. Not of a workspace, to which u is given. */
+#define BLO_VECTOR_U 0
+
+/** vector: w, where the runner is. Not of a workspace, to which w is given. */
+#define BLO_VECTOR_W 1
+
+/** vector: the hypergradient of the last call that made one. */
+#define BLO_VECTOR_HYPERGRADIENT 2
+
 /** verdict: everything that the problem has agrees with differences. */
 #define BLO_VERDICT_RIGHT 0
 
@@ -381,6 +407,47 @@
 
 /** verdict: nothing is wrong, but not all could be judged: a kink, rounding, or a callback that failed. */
 #define BLO_VERDICT_OPEN 2
+
+/** projection: that of w0 on the set, every time. */
+#define BLO_PROJECTION_COLD 0
+
+/** projection: that of the w before: Kaczmarz's method. */
+#define BLO_PROJECTION_FULL_WARM 1
+
+/** projection: some gradient steps on (x'w - y)^2 / 2 from the w before. Uses alpha, steps. */
+#define BLO_PROJECTION_PARTIAL_WARM 2
+
+/**
+ * Inner problems { w : x_i'w = y_i } that are solved one after the other, over and over: where warm starts by turns go. With a
+ * common solution both warm starts go to the one nearest to w0, whatever the order; a cold start forgets all but the last
+ * row.
+ *
+ * One call at a time may use it (BLO_ERR_BUSY otherwise); different cycles are independent.
+ */
+typedef struct blo_cycle_f32 blo_cycle_f32;
+
+/**
+ * Inner problems { w : x_i'w = y_i } that are solved one after the other, over and over: where warm starts by turns go. With a
+ * common solution both warm starts go to the one nearest to w0, whatever the order; a cold start forgets all but the last
+ * row.
+ *
+ * One call at a time may use it (BLO_ERR_BUSY otherwise); different cycles are independent.
+ */
+typedef struct blo_cycle_f64 blo_cycle_f64;
+
+/**
+ * L-BFGS-B: minimizes a function in a box. It names a point, the trial, and is told F and the gradient there, again and again.
+ *
+ * One call at a time may use it (BLO_ERR_BUSY otherwise); different ones are independent.
+ */
+typedef struct blo_lbfgsb_f32 blo_lbfgsb_f32;
+
+/**
+ * L-BFGS-B: minimizes a function in a box. It names a point, the trial, and is told F and the gradient there, again and again.
+ *
+ * One call at a time may use it (BLO_ERR_BUSY otherwise); different ones are independent.
+ */
+typedef struct blo_lbfgsb_f64 blo_lbfgsb_f64;
 
 /**
  * A rule with its buffers, for loops of the caller's own.
@@ -546,8 +613,23 @@ typedef struct blo_quadratics_f64 {
 } blo_quadratics_f64;
 
 /**
+ * Takes back what was lent to a problem.
+ *
+ * - user_data: as given with it
+ *
+ * Called once, when the last of the problem and all that was made from it has ended, on the thread that ended it. Not called
+ * after a creation that failed: what it would have been lent is still the caller's. It must return: no C++ exception and no
+ * longjmp may leave it.
+ */
+typedef void (*blo_release_fn)(void *user_data);
+
+/**
  * Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
  * size, then the fields. Strides are elements from row to row; 0: no gaps.
+ *
+ * Without release the arrays are copied. With it they are lent: read where they are, which needs rows without gaps and
+ * elements at multiples of their size; nobody may write to them before release is called. For arrays that last longer than
+ * anything, give a release that does nothing.
  */
 typedef struct blo_examples_f64 {
     /** The size of this struct. */
@@ -569,6 +651,12 @@ typedef struct blo_examples_f64 {
     const double *targets;
     /** The stride of targets. */
     int64_t targets_stride;
+    /**
+     * NULL (the default): the arrays are copied. Else they are lent, and release is called once when they are free again.
+     */
+    blo_release_fn release;
+    /** Passed to release. */
+    void *release_data;
 } blo_examples_f64;
 
 /** What a network problem is. Initialise it with blo_network_options_init, then set what differs. */
@@ -675,6 +763,8 @@ typedef struct blo_callbacks_f64 {
     blo_product_fn_f64 mixed_vjp;
     /** M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u. */
     blo_product_fn_f64 mixed_jvp;
+    /** Called once with user_data when no function will be called any more; may be NULL. */
+    blo_release_fn release;
 } blo_callbacks_f64;
 
 /**
@@ -1004,6 +1094,10 @@ typedef struct blo_quadratics_f32 {
 /**
  * Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
  * size, then the fields. Strides are elements from row to row; 0: no gaps.
+ *
+ * Without release the arrays are copied. With it they are lent: read where they are, which needs rows without gaps and
+ * elements at multiples of their size; nobody may write to them before release is called. For arrays that last longer than
+ * anything, give a release that does nothing.
  */
 typedef struct blo_examples_f32 {
     /** The size of this struct. */
@@ -1025,6 +1119,12 @@ typedef struct blo_examples_f32 {
     const float *targets;
     /** The stride of targets. */
     int64_t targets_stride;
+    /**
+     * NULL (the default): the arrays are copied. Else they are lent, and release is called once when they are free again.
+     */
+    blo_release_fn release;
+    /** Passed to release. */
+    void *release_data;
 } blo_examples_f32;
 
 /**
@@ -1107,6 +1207,8 @@ typedef struct blo_callbacks_f32 {
     blo_product_fn_f32 mixed_vjp;
     /** M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u. */
     blo_product_fn_f32 mixed_jvp;
+    /** Called once with user_data when no function will be called any more; may be NULL. */
+    blo_release_fn release;
 } blo_callbacks_f32;
 
 /**
@@ -1221,7 +1323,8 @@ blo_status blo_problem_create_quadratic_f64(const struct blo_quadratics_f64 *ter
  * f(u, w) = s sum_i a_i l(z_i, t_i) + sum_j c_j w_j^2 / 2, s = 1 or 1/n, and F(w) = 1/N sum_i l(z_i, t_i) over the N
  * outer examples. The options say which of t, c and a is u.
  *
- * - inner, outer [in]: the examples, of as many features; copied. inner.targets may be NULL with BLO_OUTER_TARGETS
+ * - inner, outer [in]: the examples, of as many features; copied or lent. inner.targets may be NULL with
+ *   BLO_OUTER_TARGETS
  * - options [in]: what the regression is; NULL for the defaults
  * - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
  *
@@ -1277,7 +1380,7 @@ blo_status blo_network_options_init(struct blo_network_options *options, size_t 
  *
  * - n_widths [in], widths [in, n_widths]: the widths d, ..., c from inputs to outputs, at least two; two make a linear
  *   model
- * - inner, outer [in]: the examples; copied. inner.design and inner.targets may be NULL where u sets them (inner.rows
+ * - inner, outer [in]: the examples; copied or lent. inner.design and inner.targets may be NULL where u sets them (inner.rows
  *   counts all the same)
  * - options [in]: what the problem is; NULL for the defaults
  * - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
@@ -1335,7 +1438,7 @@ blo_status blo_network_predict_f64(const struct blo_problem_f64 *problem,
  * - n_outer, n_inner [in]: the lengths of u and w, 1 or above
  * - callbacks [in]: the functions; the struct is copied
  * - user_data [in]: passed to each of them; may be NULL; lent until the problem, and all that was made from it, is
- *   destroyed
+ *   destroyed: see release in blo_callbacks_f64
  * - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
  *
  * Errors: BLO_ERR_NULL, also for a missing function other than mixed_jvp; BLO_ERR_INVALID for a size below 1;
@@ -1397,6 +1500,73 @@ blo_status blo_optimizer_restart_f64(struct blo_optimizer_f64 *optimizer);
  * Leaves the message of blo_last_error alone. Since 0.1.
  */
 void blo_optimizer_destroy_f64(struct blo_optimizer_f64 **optimizer);
+
+/**
+ * Makes a minimization.
+ *
+ * - x [in, n], n [in]: where it begins, within the bounds, which is the first trial; and its length, 1 or above
+ * - lower, upper [in, n]: the bounds, which may be infinite, and equal; NULL: none
+ * - memory [in]: the pairs that are kept, 1 to 100; 10 is usual
+ * - tolerance [in]: it ends where the projected gradient |P(x - g) - x| is at most this; 0 or above
+ * - lbfgsb [out]: the handle, NULL after an error; end it with blo_lbfgsb_destroy_f64
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_INVALID, also for bounds that are NaN or crossed and an x outside of them;
+ * BLO_ERR_NON_FINITE. Since 0.1.
+ */
+blo_status blo_lbfgsb_create_f64(const double *x,
+                                 int64_t n,
+                                 const double *lower,
+                                 const double *upper,
+                                 int64_t memory,
+                                 double tolerance,
+                                 struct blo_lbfgsb_f64 **lbfgsb);
+
+/**
+ * Where F is to be evaluated; after the end, the last accepted point.
+ *
+ * - lbfgsb [in]: the minimization
+ * - trial [out, n], n [in]: the point, and its length
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_lbfgsb_trial_f64(struct blo_lbfgsb_f64 *lbfgsb, double *trial, int64_t n);
+
+/**
+ * Tells F and its gradient at the trial. What is not finite makes the next trial step back, but for the first one, where it is
+ * an error. After the end it says the end again. Allocates nothing.
+ *
+ * - lbfgsb [in]: the minimization
+ * - value [in]: F, a double for both precisions
+ * - gradient [in, n], n [in]: at the trial, and its length
+ * - next [out]: one of BLO_NEXT_
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE at the first trial; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_lbfgsb_tell_f64(struct blo_lbfgsb_f64 *lbfgsb,
+                               double value,
+                               const double *gradient,
+                               int64_t n,
+                               int32_t *next);
+
+/**
+ * The last accepted point; the start, before F was told there.
+ *
+ * - lbfgsb [in]: the minimization
+ * - x [out, n], n [in]: the point, and its length; x may be NULL
+ * - value [out]: F there, a double for both precisions, infinite before it was told; may be NULL
+ *
+ * Allocates nothing. Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_lbfgsb_state_f64(struct blo_lbfgsb_f64 *lbfgsb, double *x, int64_t n, double *value);
+
+/**
+ * Ends a minimization and sets *lbfgsb to NULL.
+ *
+ * - lbfgsb [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+ *
+ * Leaves the message of blo_last_error alone. Since 0.1.
+ */
+void blo_lbfgsb_destroy_f64(struct blo_lbfgsb_f64 **lbfgsb);
 
 /**
  * Fills the options of an estimator with their defaults.
@@ -1644,6 +1814,29 @@ blo_status blo_influence_f64(struct blo_workspace_f64 *workspace,
                              struct blo_report *report);
 
 /**
+ * The inner objective on a batch B of its n examples, for loops of the caller's own: f_B = n/|B| sum_{i in B} f_i + penalties,
+ * whose expectation over uniform batches is f. An index that occurs twice counts twice.
+ *
+ * - workspace [in]: a workspace of a problem with examples
+ * - batch [in, size], size [in]: the indices of the examples, from 0, and their number, 1 or above
+ * - u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+ * - value [out]: a double for both precisions; may be NULL
+ * - gradient [out, n_inner]: may be NULL
+ *
+ * Allocates where size is larger than before. Errors: as blo_inner_f64; BLO_ERR_INVALID for size and for an index that is no
+ * example's; BLO_ERR_UNSUPPORTED for problems that are no sum over examples. Since 0.1.
+ */
+blo_status blo_inner_batch_f64(struct blo_workspace_f64 *workspace,
+                               const int64_t *batch,
+                               int64_t size,
+                               const double *u,
+                               int64_t n_outer,
+                               const double *w,
+                               int64_t n_inner,
+                               double *value,
+                               double *gradient);
+
+/**
  * Makes a solver.
  *
  * - n [in]: the rows of the operators, 1 or above
@@ -1743,6 +1936,86 @@ blo_status blo_session_step_f64(struct blo_session_f64 *session,
 void blo_session_destroy_f64(struct blo_session_f64 **session);
 
 /**
+ * q_i = r(H) b_i for several right-hand sides, with the solver's estimator. A dense decomposition is made once, and counted in
+ * the first report; all else is one solve after the other.
+ *
+ * - solver [in]: the solver
+ * - product [in]: H, by its products; user_data [in]: passed to it
+ * - count [in]: the number of right-hand sides, 1 or above
+ * - b [in, count x n], n [in]: the right-hand sides as rows without gaps, and the solver's size
+ * - q [out, count x n]: the solutions; may be b
+ * - report [out, count]: how each went; may be NULL; struct_size to be set in each
+ *
+ * With start_from_last each starts at the q of its row in the last call for several. Allocates where count is new.
+ *
+ * Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count. Since 0.1.
+ */
+blo_status blo_solver_solve_many_f64(struct blo_solver_f64 *solver,
+                                     blo_operator_fn_f64 product,
+                                     void *user_data,
+                                     int64_t count,
+                                     const double *b,
+                                     int64_t n,
+                                     double *q,
+                                     struct blo_report *report);
+
+/**
+ * q_i = r_i(H) b for several spectral filters and one right-hand side: BLO_ESTIMATOR_MIN_NORM, BLO_ESTIMATOR_DAMPED and
+ * BLO_ESTIMATOR_NEUMANN_FILTER, all BLO_BY_LANCZOS, where one process serves them all and the largest number of products is
+ * what was spent; or all BLO_BY_DENSE, with one decomposition, counted in the first report. The solver's own estimator is not
+ * used.
+ *
+ * - solver [in]: the solver
+ * - product [in]: H, by its products; user_data [in]: passed to it
+ * - count [in]: the number of filters, 1 or above
+ * - estimator [in, count]: the filters, one struct behind the other
+ * - b [in, n], n [in]: the right-hand side, and the solver's size
+ * - q [out, count x n]: the solutions as rows without gaps; may begin at b
+ * - report [out, count]: how each went; may be NULL; struct_size to be set in each
+ *
+ * Allocates where count is new. Errors: as blo_solver_solve_f64; BLO_ERR_INVALID for count, fields of estimator and filters
+ * that mix dense and Lanczos; BLO_ERR_UNSUPPORTED for other kinds, refine and start_from_last; BLO_ERR_STRUCT_SIZE. Since 0.1.
+ */
+blo_status blo_solver_solve_family_f64(struct blo_solver_f64 *solver,
+                                       blo_operator_fn_f64 product,
+                                       void *user_data,
+                                       int64_t count,
+                                       const struct blo_estimator_options *estimator,
+                                       const double *b,
+                                       int64_t n,
+                                       double *q,
+                                       struct blo_report *report);
+
+/**
+ * q_i = (H + epsilon_i I)^-1 b for several epsilon and positive semidefinite H, for the products of the smallest: conjugate
+ * gradients with shifts, in the memory of one vector for each epsilon. The solver's own estimator is not used.
+ *
+ * - solver [in]: the solver
+ * - product [in]: H, by its products; user_data [in]: passed to it
+ * - count [in]: the number of dampings, 1 or above
+ * - epsilon [in, count]: the dampings, above 0, doubles for both precisions
+ * - tolerance [in]: each stops at a residual this small relative to b; 0: at the rounding floor
+ * - max_products [in]: the most products, 0 or above
+ * - b [in, n], n [in]: the right-hand side, and the solver's size
+ * - q [out, count x n]: the solutions as rows without gaps; may begin at b
+ * - report [out, count]: how each went, without a residual; may be NULL; struct_size to be set in each
+ *
+ * Allocates where count is new. Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count, epsilon, tolerance and
+ * max_products. Since 0.1.
+ */
+blo_status blo_solver_shifted_cg_f64(struct blo_solver_f64 *solver,
+                                     blo_operator_fn_f64 product,
+                                     void *user_data,
+                                     int64_t count,
+                                     const double *epsilon,
+                                     double tolerance,
+                                     int64_t max_products,
+                                     const double *b,
+                                     int64_t n,
+                                     double *q,
+                                     struct blo_report *report);
+
+/**
  * Fills the options of a run with their defaults.
  *
  * - options [out]: the options
@@ -1837,21 +2110,6 @@ blo_status blo_runner_run_f64(struct blo_runner_f64 *runner,
                               struct blo_outcome *outcome);
 
 /**
- * One outer step: look ahead, hypergradient, u, w.
- *
- * - runner [in]: the runner
- * - hypergradient [out, n_outer]: that of the step; may be NULL
- * - report [out]: of its solve; may be NULL; struct_size to be set
- * - diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
- *
- * The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1.
- */
-blo_status blo_runner_step_f64(struct blo_runner_f64 *runner,
-                               double *hypergradient,
-                               struct blo_report *report,
-                               int32_t *diverged);
-
-/**
  * Where a run is.
  *
  * - runner [in]: the runner
@@ -1894,6 +2152,123 @@ blo_status blo_runner_best_f64(struct blo_runner_f64 *runner,
  * Leaves the message of blo_last_error alone. Since 0.1.
  */
 void blo_runner_destroy_f64(struct blo_runner_f64 **runner);
+
+/**
+ * One outer step: look ahead, hypergradient, u, w.
+ *
+ * - runner [in]: the runner
+ * - hypergradient [out, n_outer]: that of the step; may be NULL
+ * - report [out]: of its solve; may be NULL; struct_size to be set
+ * - diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
+ *
+ * The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1.
+ */
+blo_status blo_runner_step_f64(struct blo_runner_f64 *runner,
+                               double *hypergradient,
+                               struct blo_report *report,
+                               int32_t *diverged);
+
+/**
+ * The first half of an outer step: the look-ahead, which is the inner solve, and the hypergradient at its end. u stays.
+ *
+ * - runner [in]: the runner
+ * - hypergradient [out, n_outer]: at u; may be NULL
+ * - report [out]: of its solve; may be NULL; struct_size to be set
+ * - diverged [out]: 1 if something overflowed or grew without bound, so that there is nothing to end and nothing else is
+ *   written; else 0
+ *
+ * Errors: as blo_runner_run_f64. Since 0.1.
+ */
+blo_status blo_runner_begin_step_f64(struct blo_runner_f64 *runner,
+                                     double *hypergradient,
+                                     struct blo_report *report,
+                                     int32_t *diverged);
+
+/**
+ * The second half of an outer step: u moves by the outer rule, and w after it.
+ *
+ * - runner [in]: the runner, for which blo_runner_begin_step_f64 was the last call, but for those that only look
+ * - hypergradient [in, n_outer], n_outer [in]: what u moves along, such as the hypergradient clipped; NULL: the hypergradient
+ *   itself. And the problem's size
+ * - diverged [out]: 1 if something overflowed or grew without bound, so that u stayed; else 0
+ *
+ * Begun and ended without a change a step has the bits of blo_runner_step_f64.
+ *
+ * Errors: BLO_ERR_INVALID if no step has begun; BLO_ERR_SHAPE and BLO_ERR_NON_FINITE for hypergradient, after which the step
+ * may still be ended; as blo_runner_run_f64. Since 0.1.
+ */
+blo_status blo_runner_end_step_f64(struct blo_runner_f64 *runner,
+                                   const double *hypergradient,
+                                   int64_t n_outer,
+                                   int32_t *diverged);
+
+/**
+ * Puts u, w or both elsewhere, between steps. The rules' buffers stay, and so does where a cold start begins its inner solves;
+ * L-BFGS-B begins a new search at u.
+ *
+ * - runner [in]: the runner
+ * - u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's; u may be NULL: it stays
+ * - w [in, n_inner], n_inner [in]: the inner parameters, and their number, the problem's; w may be NULL: it stays
+ *
+ * Allocates with BLO_METHOD_LBFGSB only.
+ *
+ * Errors, after which nothing has moved: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID for a u out of its
+ * bounds; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_runner_set_f64(struct blo_runner_f64 *runner,
+                              const double *u,
+                              int64_t n_outer,
+                              const double *w,
+                              int64_t n_inner);
+
+/**
+ * Fills examples with DLPack tensors in host memory, to be lent to a problem without a copy: floats of this precision, without
+ * gaps, read-only ones too.
+ *
+ * - design [in]: (rows x features), or NULL where it is made from u: features is then to be set before
+ * - targets [in]: (rows) or (rows x outputs), or NULL where they are made from u
+ * - versioned [in]: 1 for a DLManagedTensorVersioned of version 1 (the capsule dltensor_versioned), 0 for a DLManagedTensor
+ * - examples [in, out]: struct_size to be set; all else is set, release among it, but features without a design
+ *
+ * After BLO_OK the tensors belong to the examples: release, called by the problem that they are lent to, calls their
+ * deleters. Where no problem is created from them the caller calls examples.release(examples.release_data). One struct is for
+ * one problem. After an error the tensors are still the caller's.
+ *
+ * Errors: BLO_ERR_NULL, also if both tensors are NULL; BLO_ERR_INVALID with the part: version, device, dtype, ndim, shape,
+ * strides, data (which is not aligned); BLO_ERR_SHAPE for another number of targets; BLO_ERR_STRUCT_SIZE. Since 0.1.
+ */
+blo_status blo_examples_from_dlpack_f64(void *design,
+                                        void *targets,
+                                        int32_t versioned,
+                                        struct blo_examples_f64 *examples);
+
+/**
+ * Shows a vector of a runner as a DLPack tensor, without a copy: a DLManagedTensorVersioned of version 1, read-only, of one
+ * dimension.
+ *
+ * - runner [in]: the runner
+ * - vector [in]: one of BLO_VECTOR_
+ * - tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
+ *
+ * The numbers are the runner's, and change with its calls: read them between calls. They stay in memory, and with them all
+ * that the runner holds, until the last such tensor has ended and the runner is destroyed, in any order. Allocates.
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_runner_tensor_f64(struct blo_runner_f64 *runner,
+                                 int32_t vector,
+                                 void **tensor);
+
+/**
+ * As blo_runner_tensor_f64, of a workspace: its hypergradient, without the copy that blo_hypergradient_f64 makes.
+ *
+ * - workspace [in]: the workspace
+ * - vector [in]: BLO_VECTOR_HYPERGRADIENT
+ * - tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_workspace_tensor_f64(struct blo_workspace_f64 *workspace, int32_t vector, void **tensor);
 
 /**
  * Compares a problem's functions at (u, w) with differences of what they are the derivatives of, and checks that H is
@@ -2006,6 +2381,98 @@ blo_status blo_spectrum_f64(const struct blo_problem_f64 *problem,
  */
 blo_status blo_project_f64(int64_t n, const double *x, double y, double *w);
 
+/**
+ * w = the inner solution at u with the smallest F: the optimistic one. Quadratics only. Of many the one nearest to start.
+ * Allocates.
+ *
+ * - problem [in]: a quadratic
+ * - u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+ * - start [in, n_inner], n_inner [in]: of many solutions the nearest to it; and the problem's size
+ * - w [out, n_inner]: the solution; where F has no bound among the inner solutions, a direction of length 1 along which it falls
+ *   for ever
+ * - outer_loss [out]: F there, or minus infinity; a double for both precisions; may be NULL
+ * - unbounded [out]: 1 where F has no bound, so that w is a direction; else 0
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID where f has no minimum at u; BLO_ERR_UNSUPPORTED
+ * for other problems; BLO_ERR_DECOMPOSITION. Since 0.1.
+ */
+blo_status blo_optimistic_f64(const struct blo_problem_f64 *problem,
+                              const double *u,
+                              int64_t n_outer,
+                              const double *start,
+                              int64_t n_inner,
+                              double *w,
+                              double *outer_loss,
+                              int32_t *unbounded);
+
+/**
+ * w = the inner solution at u with the largest F: the pessimistic one. As blo_optimistic_f64, with plus infinity and a
+ * direction along which F grows for ever where it has no bound: wherever F is not constant on the inner solutions.
+ *
+ * - problem [in]: a quadratic
+ * - u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+ * - start [in, n_inner], n_inner [in]: of many solutions the nearest to it; and the problem's size
+ * - w [out, n_inner]: the solution, or the direction
+ * - outer_loss [out]: F there, or infinity; a double for both precisions; may be NULL
+ * - unbounded [out]: 1 where F has no bound, so that w is a direction; else 0
+ *
+ * Errors: as blo_optimistic_f64. Since 0.1.
+ */
+blo_status blo_pessimistic_f64(const struct blo_problem_f64 *problem,
+                               const double *u,
+                               int64_t n_outer,
+                               const double *start,
+                               int64_t n_inner,
+                               double *w,
+                               double *outer_loss,
+                               int32_t *unbounded);
+
+/**
+ * Makes a cycle.
+ *
+ * - rows [in], n [in]: the number of inner problems and the length of w, 1 or above
+ * - x [in, rows x n], x_stride [in]: the x_i, none of them 0, and the elements from row to row; 0: no gaps
+ * - y [in, rows]: the y_i
+ * - start [in, n]: w0
+ * - projection [in]: one of BLO_PROJECTION_
+ * - alpha [in], steps [in]: the step size, above 0 and below 2 / x_i'x_i, and the steps, 1 or above, of
+ *   BLO_PROJECTION_PARTIAL_WARM; else not looked at
+ * - cycle [out]: the handle, NULL after an error; end it with blo_cycle_destroy_f64
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_INVALID; BLO_ERR_NON_FINITE. Since 0.1.
+ */
+blo_status blo_cycle_create_f64(int64_t rows,
+                                int64_t n,
+                                const double *x,
+                                int64_t x_stride,
+                                const double *y,
+                                const double *start,
+                                int32_t projection,
+                                double alpha,
+                                int64_t steps,
+                                struct blo_cycle_f64 **cycle);
+
+/**
+ * Solves the next inner problems. Allocates nothing.
+ *
+ * - cycle [in]: the cycle
+ * - count [in]: how many, 0 or above; as many as there are rows are a whole cycle
+ * - w [out, n], n [in]: w after them, and its length, the cycle's; w may be NULL
+ * - solved [out]: how many were solved so far; may be NULL
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_INVALID for count; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+ */
+blo_status blo_cycle_step_f64(struct blo_cycle_f64 *cycle, int64_t count, double *w, int64_t n, int64_t *solved);
+
+/**
+ * Ends a cycle and sets *cycle to NULL.
+ *
+ * - cycle [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+ *
+ * Leaves the message of blo_last_error alone. Since 0.1.
+ */
+void blo_cycle_destroy_f64(struct blo_cycle_f64 **cycle);
+
 /** As blo_problem_create_quadratic_f64, in single precision. */
 blo_status blo_problem_create_quadratic_f32(const struct blo_quadratics_f32 *terms, struct blo_problem_f32 **problem);
 
@@ -2066,6 +2533,31 @@ blo_status blo_optimizer_restart_f32(struct blo_optimizer_f32 *optimizer);
 
 /** As blo_optimizer_destroy_f64, in single precision. */
 void blo_optimizer_destroy_f32(struct blo_optimizer_f32 **optimizer);
+
+/** As blo_lbfgsb_create_f64, in single precision. */
+blo_status blo_lbfgsb_create_f32(const float *x,
+                                 int64_t n,
+                                 const float *lower,
+                                 const float *upper,
+                                 int64_t memory,
+                                 double tolerance,
+                                 struct blo_lbfgsb_f32 **lbfgsb);
+
+/** As blo_lbfgsb_trial_f64, in single precision. */
+blo_status blo_lbfgsb_trial_f32(struct blo_lbfgsb_f32 *lbfgsb, float *trial, int64_t n);
+
+/** As blo_lbfgsb_tell_f64, in single precision. */
+blo_status blo_lbfgsb_tell_f32(struct blo_lbfgsb_f32 *lbfgsb,
+                               double value,
+                               const float *gradient,
+                               int64_t n,
+                               int32_t *next);
+
+/** As blo_lbfgsb_state_f64, in single precision. */
+blo_status blo_lbfgsb_state_f32(struct blo_lbfgsb_f32 *lbfgsb, float *x, int64_t n, double *value);
+
+/** As blo_lbfgsb_destroy_f64, in single precision. */
+void blo_lbfgsb_destroy_f32(struct blo_lbfgsb_f32 **lbfgsb);
 
 /** As blo_workspace_create_f64, in single precision. */
 blo_status blo_workspace_create_f32(const struct blo_problem_f32 *problem, struct blo_workspace_f32 **workspace);
@@ -2164,6 +2656,17 @@ blo_status blo_influence_f32(struct blo_workspace_f32 *workspace,
                              int64_t n_examples,
                              struct blo_report *report);
 
+/** As blo_inner_batch_f64, in single precision. */
+blo_status blo_inner_batch_f32(struct blo_workspace_f32 *workspace,
+                               const int64_t *batch,
+                               int64_t size,
+                               const float *u,
+                               int64_t n_outer,
+                               const float *w,
+                               int64_t n_inner,
+                               double *value,
+                               float *gradient);
+
 /** As blo_solver_create_f64, in single precision. */
 blo_status blo_solver_create_f32(int64_t n,
                                  const struct blo_estimator_options *estimator,
@@ -2200,6 +2703,40 @@ blo_status blo_session_step_f32(struct blo_session_f32 *session,
 /** As blo_session_destroy_f64, in single precision. */
 void blo_session_destroy_f32(struct blo_session_f32 **session);
 
+/** As blo_solver_solve_many_f64, in single precision. */
+blo_status blo_solver_solve_many_f32(struct blo_solver_f32 *solver,
+                                     blo_operator_fn_f32 product,
+                                     void *user_data,
+                                     int64_t count,
+                                     const float *b,
+                                     int64_t n,
+                                     float *q,
+                                     struct blo_report *report);
+
+/** As blo_solver_solve_family_f64, in single precision. */
+blo_status blo_solver_solve_family_f32(struct blo_solver_f32 *solver,
+                                       blo_operator_fn_f32 product,
+                                       void *user_data,
+                                       int64_t count,
+                                       const struct blo_estimator_options *estimator,
+                                       const float *b,
+                                       int64_t n,
+                                       float *q,
+                                       struct blo_report *report);
+
+/** As blo_solver_shifted_cg_f64, in single precision. */
+blo_status blo_solver_shifted_cg_f32(struct blo_solver_f32 *solver,
+                                     blo_operator_fn_f32 product,
+                                     void *user_data,
+                                     int64_t count,
+                                     const double *epsilon,
+                                     double tolerance,
+                                     int64_t max_products,
+                                     const float *b,
+                                     int64_t n,
+                                     float *q,
+                                     struct blo_report *report);
+
 /** As blo_runner_create_f64, in single precision. */
 blo_status blo_runner_create_f32(const struct blo_problem_f32 *problem,
                                  const struct blo_run_options *options,
@@ -2230,12 +2767,6 @@ blo_status blo_runner_run_f32(struct blo_runner_f32 *runner,
                               int64_t capacity,
                               struct blo_outcome *outcome);
 
-/** As blo_runner_step_f64, in single precision. */
-blo_status blo_runner_step_f32(struct blo_runner_f32 *runner,
-                               float *hypergradient,
-                               struct blo_report *report,
-                               int32_t *diverged);
-
 /** As blo_runner_state_f64, in single precision. */
 blo_status blo_runner_state_f32(struct blo_runner_f32 *runner,
                                 float *u,
@@ -2255,6 +2786,43 @@ blo_status blo_runner_best_f32(struct blo_runner_f32 *runner,
 
 /** As blo_runner_destroy_f64, in single precision. */
 void blo_runner_destroy_f32(struct blo_runner_f32 **runner);
+
+/** As blo_runner_step_f64, in single precision. */
+blo_status blo_runner_step_f32(struct blo_runner_f32 *runner,
+                               float *hypergradient,
+                               struct blo_report *report,
+                               int32_t *diverged);
+
+/** As blo_runner_begin_step_f64, in single precision. */
+blo_status blo_runner_begin_step_f32(struct blo_runner_f32 *runner,
+                                     float *hypergradient,
+                                     struct blo_report *report,
+                                     int32_t *diverged);
+
+/** As blo_runner_end_step_f64, in single precision. */
+blo_status blo_runner_end_step_f32(struct blo_runner_f32 *runner,
+                                   const float *hypergradient,
+                                   int64_t n_outer,
+                                   int32_t *diverged);
+
+/** As blo_runner_set_f64, in single precision. */
+blo_status blo_runner_set_f32(struct blo_runner_f32 *runner,
+                              const float *u,
+                              int64_t n_outer,
+                              const float *w,
+                              int64_t n_inner);
+
+/** As blo_examples_from_dlpack_f64, in single precision. */
+blo_status blo_examples_from_dlpack_f32(void *design,
+                                        void *targets,
+                                        int32_t versioned,
+                                        struct blo_examples_f32 *examples);
+
+/** As blo_runner_tensor_f64, in single precision. */
+blo_status blo_runner_tensor_f32(struct blo_runner_f32 *runner, int32_t vector, void **tensor);
+
+/** As blo_workspace_tensor_f64, in single precision. */
+blo_status blo_workspace_tensor_f32(struct blo_workspace_f32 *workspace, int32_t vector, void **tensor);
 
 /** As blo_check_derivatives_f64, in single precision. */
 blo_status blo_check_derivatives_f32(const struct blo_problem_f32 *problem,
@@ -2306,6 +2874,44 @@ blo_status blo_spectrum_f32(const struct blo_problem_f32 *problem,
 
 /** As blo_project_f64, in single precision. */
 blo_status blo_project_f32(int64_t n, const float *x, float y, float *w);
+
+/** As blo_optimistic_f64, in single precision. */
+blo_status blo_optimistic_f32(const struct blo_problem_f32 *problem,
+                              const float *u,
+                              int64_t n_outer,
+                              const float *start,
+                              int64_t n_inner,
+                              float *w,
+                              double *outer_loss,
+                              int32_t *unbounded);
+
+/** As blo_pessimistic_f64, in single precision. */
+blo_status blo_pessimistic_f32(const struct blo_problem_f32 *problem,
+                               const float *u,
+                               int64_t n_outer,
+                               const float *start,
+                               int64_t n_inner,
+                               float *w,
+                               double *outer_loss,
+                               int32_t *unbounded);
+
+/** As blo_cycle_create_f64, in single precision. */
+blo_status blo_cycle_create_f32(int64_t rows,
+                                int64_t n,
+                                const float *x,
+                                int64_t x_stride,
+                                const float *y,
+                                const float *start,
+                                int32_t projection,
+                                double alpha,
+                                int64_t steps,
+                                struct blo_cycle_f32 **cycle);
+
+/** As blo_cycle_step_f64, in single precision. */
+blo_status blo_cycle_step_f32(struct blo_cycle_f32 *cycle, int64_t count, float *w, int64_t n, int64_t *solved);
+
+/** As blo_cycle_destroy_f64, in single precision. */
+void blo_cycle_destroy_f32(struct blo_cycle_f32 **cycle);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -18,6 +18,12 @@ unsafe extern "C" fn twice(n: i64, v: *const f64, out: *mut f64, _: *mut c_void)
     0
 }
 
+/// |x|^2 of three elements.
+unsafe fn out_norm(x: *const f64) -> f64 {
+    // SAFETY: as the caller vouches.
+    unsafe { std::slice::from_raw_parts(x, 3) }.iter().map(|x| x * x).sum()
+}
+
 #[test]
 fn nothing_per_step() {
     let a = [2.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0];
@@ -58,6 +64,9 @@ fn nothing_per_step() {
             for _ in 0..3 {
                 assert_eq!(blo_runner_step_f64(runner, o, null_mut(), &mut diverged), BLO_OK);
                 assert_eq!(blo_runner_state_f64(runner, null_mut(), 2, o, 3, null_mut()), BLO_OK);
+                assert_eq!(blo_runner_begin_step_f64(runner, o, null_mut(), &mut diverged), BLO_OK);
+                assert_eq!(blo_runner_end_step_f64(runner, up, 2, &mut diverged), BLO_OK);
+                assert_eq!(blo_runner_set_f64(runner, up, 2, wp, 3), BLO_OK);
             }
         };
         assert_eq!(counted(steps), 0);
@@ -69,6 +78,30 @@ fn nothing_per_step() {
         };
         solve();
         assert_eq!(counted(solve), 0);
+        let mut qs = [0.0; 6];
+        let (bs, to) = ([1.0; 6], qs.as_mut_ptr());
+        let many = || {
+            let no = null_mut();
+            assert_eq!(blo_solver_solve_many_f64(solver, Some(twice), no, 2, bs.as_ptr(), 3, to, null_mut()), BLO_OK);
+            let epsilons = bs.as_ptr();
+            let status = blo_solver_shifted_cg_f64(solver, Some(twice), no, 2, epsilons, 0.0, 9, wp, 3, to, null_mut());
+            assert_eq!(status, BLO_OK);
+        };
+        many();
+        assert_eq!(counted(many), 0);
+        let (mut lbfgsb, mut cycle) = (null_mut(), null_mut());
+        assert_eq!(blo_lbfgsb_create_f64(wp, 3, null(), null(), 4, 0.0, &mut lbfgsb), BLO_OK);
+        assert_eq!(blo_cycle_create_f64(1, 3, wp, 0, up, wp, BLO_PROJECTION_FULL_WARM, 0.0, 0, &mut cycle), BLO_OK);
+        let others = || {
+            assert_eq!(blo_lbfgsb_trial_f64(lbfgsb, o, 3), BLO_OK);
+            let (f, g) = (0.5 * out_norm(o), o.cast_const());
+            assert_eq!(blo_lbfgsb_tell_f64(lbfgsb, f, g, 3, &mut 0), BLO_OK);
+            assert_eq!(blo_lbfgsb_state_f64(lbfgsb, o, 3, null_mut()), BLO_OK);
+            assert_eq!(blo_cycle_step_f64(cycle, 3, o, 3, null_mut()), BLO_OK);
+        };
+        assert_eq!(counted(others), 0);
+        blo_lbfgsb_destroy_f64(&mut lbfgsb);
+        blo_cycle_destroy_f64(&mut cycle);
         let mut rule: RuleOptions = std::mem::zeroed();
         assert_eq!(blo_rule_init(&mut rule), BLO_OK);
         assert_eq!(blo_optimizer_create_f64(&rule, 3, &mut optimizer), BLO_OK);

@@ -4,12 +4,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/dlpack.rs"]
+mod dlpack;
+
 use blo::bilevel::TraceRow;
 use blo::ffi::*;
+use dlpack::DLManagedTensorVersioned;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{CString, c_void};
 use std::fs;
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Bytes that are allocated and not freed.
@@ -158,6 +163,7 @@ struct Data {
     bytes: Bytes,
     n: (i64, i64),
     workspace: *mut Workspace<f64>,
+    ended: u32,
 }
 
 unsafe fn fill(data: *mut c_void, out: *mut f64, n: i64, from: *const f64) -> i32 {
@@ -236,21 +242,49 @@ unsafe extern "C" fn monitor(_: *const ProgressInfo<f64>, data: *mut c_void) -> 
 
 const N: usize = 64;
 
+type Store = ([f64; N], [f64; N]);
+
+/// Takes back a share of what was lent.
+unsafe extern "C" fn released(store: *mut c_void) {
+    // SAFETY: made from a share in `problem`.
+    drop(unsafe { Arc::from_raw(store.cast_const().cast::<Store>()) });
+}
+
+unsafe extern "C" fn ended(data: *mut c_void) {
+    // SAFETY: the data of `drive`.
+    unsafe { (*data.cast::<Data>()).ended += 1 };
+}
+
 /// A problem with its sizes.
 unsafe fn problem(bytes: &mut Bytes, data: *mut Data) -> (*mut Problem<f64>, i64, i64) {
     let mut made = null_mut();
     let n = 1 + bytes.below(4) as i64;
     let m = if bytes.below(2) == 0 { n } else { 1 + bytes.below(4) as i64 };
     let (mut design, targets) = (bytes.array::<N>(), bytes.array::<N>().map(|t| if t > 0.0 { 1.0 } else { 0.0 }));
-    let examples = |rows, features, design: *const f64| ExampleRows {
+    let lent = bytes.below(2) == 0;
+    let store = Arc::new((design, targets));
+    let mut shares: Vec<*const Store> = Vec::new();
+    let mut share = || {
+        let mut pointer = std::ptr::null();
+        if lent {
+            pointer = Arc::into_raw(store.clone());
+            shares.push(pointer);
+        }
+        pointer.cast_mut().cast::<c_void>()
+    };
+    let design_at = if lent { store.0.as_ptr() } else { design.as_ptr() };
+    let targets_at = if lent { store.1.as_ptr() } else { targets.as_ptr() };
+    let mut examples = |rows, features, design: *const f64| ExampleRows {
         struct_size: size_of::<ExampleRows<f64>>() as u32,
         reserved: 0,
         rows,
         features,
         design,
         design_stride: 0,
-        targets: targets.as_ptr(),
+        targets: targets_at,
         targets_stride: 0,
+        release: lent.then_some(released as unsafe extern "C" fn(*mut c_void)),
+        release_data: share(),
     };
     // SAFETY: the arrays are longer than any size here.
     unsafe {
@@ -275,6 +309,7 @@ unsafe fn problem(bytes: &mut Bytes, data: *mut Data) -> (*mut Problem<f64>, i64
                     hvp: Some(product),
                     mixed_vjp: Some(product),
                     mixed_jvp: (bytes.below(2) == 0).then_some(product),
+                    release: lent.then_some(ended as unsafe extern "C" fn(*mut c_void)),
                 };
                 (*data).n = (n, n);
                 blo_problem_create_callbacks_f64(n, n, &callbacks, data.cast(), &mut made);
@@ -285,19 +320,24 @@ unsafe fn problem(bytes: &mut Bytes, data: *mut Data) -> (*mut Problem<f64>, i64
                 (options.loss, options.outer) = (bytes.choice(3), bytes.choice(4));
                 options.classes = if options.loss == BLO_LOSS_SOFTMAX { 2 } else { 0 };
                 (options.group, options.reduction) = (bytes.choice(3), bytes.choice(2));
-                let rows = examples(1 + bytes.below(5) as i64, n, design.as_ptr());
-                blo_problem_create_regression_f64(&rows, &rows, &options, &mut made);
+                let count = 1 + bytes.below(5) as i64;
+                let (rows, others) = (examples(count, n, design_at), examples(count, n, design_at));
+                blo_problem_create_regression_f64(&rows, &others, &options, &mut made);
             }
             _ => {
                 let mut options: NetworkOptions = std::mem::zeroed();
                 blo_network_options_init(&mut options, size_of::<NetworkOptions>());
                 (options.activation, options.loss) = (bytes.choice(6), bytes.choice(2));
                 (options.outer, options.group, options.l2) = (bytes.choice(7), bytes.choice(3), bytes.positive());
-                let rows = examples(1 + bytes.below(3) as i64, 2, bytes.maybe(design.as_mut_ptr()));
+                let rows = examples(1 + bytes.below(3) as i64, 2, bytes.maybe(design_at.cast_mut()));
                 let widths = [2, 1 + bytes.below(3) as i64, 1 + bytes.below(2) as i64];
-                let data = examples(2, 2, design.as_ptr());
+                let data = examples(2, 2, design_at);
                 blo_problem_create_network_f64(3, widths.as_ptr(), &rows, &data, &options, &mut made);
             }
+        }
+        if made.is_null() {
+            // What a failed creation was to be lent is still ours.
+            shares.into_iter().for_each(|share| released(share.cast_mut().cast()));
         }
         let (mut m, mut n) = (1, 1);
         blo_problem_sizes_f64(made, &mut m, &mut n, null_mut());
@@ -306,10 +346,24 @@ unsafe fn problem(bytes: &mut Bytes, data: *mut Data) -> (*mut Problem<f64>, i64
     }
 }
 
+/// The sum of a tensor's numbers.
+unsafe fn shown(tensor: *mut DLManagedTensorVersioned) -> f64 {
+    // SAFETY: made by the library, and not deleted.
+    unsafe {
+        let view = &(*tensor).dl_tensor;
+        std::slice::from_raw_parts(view.data.cast::<f64>(), *view.shape as usize).iter().sum()
+    }
+}
+
+unsafe fn delete(tensor: *mut DLManagedTensorVersioned) {
+    // SAFETY: as above; deleted once.
+    unsafe { ((*tensor).deleter.unwrap())(tensor) }
+}
+
 /// One execution: handles, some twenty calls, and an end in any order. Returns how many calls succeeded.
 fn drive(seed: u64) -> usize {
     let mut bytes = Bytes(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut data = Data { bytes: Bytes(seed ^ 0xABCD_EF01_2345), n: (1, 1), workspace: null_mut() };
+    let mut data = Data { bytes: Bytes(seed ^ 0xABCD_EF01_2345), n: (1, 1), workspace: null_mut(), ended: 0 };
     let data: *mut Data = &mut data;
     let user: *mut c_void = data.cast();
     let (mut u, mut w, mut out) = (bytes.array::<N>(), bytes.array::<N>(), [0.0; 4 * N]);
@@ -327,6 +381,9 @@ fn drive(seed: u64) -> usize {
         let mut solver = null_mut::<Solver<f64>>();
         let mut session = null_mut::<Session<f64>>();
         let mut optimizer = null_mut::<Optimizer<f64>>();
+        let mut lbfgsb = null_mut::<Lbfgsb<f64>>();
+        let mut cycle = null_mut::<Cycle<f64>>();
+        let mut tensors: Vec<*mut DLManagedTensorVersioned> = Vec::new();
         blo_workspace_create_f64(p, &mut work);
         (*data).workspace = work;
         let mut report: ReportInfo = std::mem::zeroed();
@@ -337,7 +394,7 @@ fn drive(seed: u64) -> usize {
             // Sometimes a handle of another type.
             let at: *mut Workspace<f64> = if bytes.below(60) == 0 { p.cast() } else { work };
             let (how, told) = (&raw const estimator, bytes.maybe(&raw mut report));
-            let status = match bytes.below(28) {
+            let status = match bytes.below(40) {
                 0..4 => blo_hypergradient_f64(at, how, u, nm, w, nn, o, bytes.maybe(o), told),
                 4 => blo_inner_f64(at, u, nm, w, nn, o, o),
                 5 => blo_outer_f64(at, u, nm, w, nn, o, o, o),
@@ -348,6 +405,10 @@ fn drive(seed: u64) -> usize {
                 10 => blo_response_jvp_f64(at, how, u, nm, w, nn, u, o, told),
                 11 => blo_response_vjp_f64(at, how, u, nm, w, nn, w, o, told),
                 12 => blo_influence_f64(at, how, u, nm, w, nn, o, bytes.size(3), told),
+                13 if bytes.below(2) == 0 => {
+                    let batch = [bytes.count(6), bytes.count(6), bytes.count(3)];
+                    blo_inner_batch_f64(at, batch.as_ptr(), bytes.count(4).min(3), u, nm, w, nn, o, o)
+                }
                 13 => blo_fixpoint_f64(at, u, nm, o, nn),
                 14 => {
                     blo_runner_destroy_f64(&mut runner);
@@ -390,6 +451,73 @@ fn drive(seed: u64) -> usize {
                     blo_check_derivatives_f64(p, u, nm, w, nn, -1.0, seed, &mut verdict, null_mut(), 0, null_mut())
                 }
                 26 => blo_spectrum_f64(p, how, u, nm, w, nn, o, o, o),
+                27 => blo_runner_set_f64(runner, u, nm, w, nn),
+                28 => blo_runner_begin_step_f64(runner, o, told, &mut 0),
+                29 => blo_runner_end_step_f64(runner, if bytes.below(2) == 0 { null_mut() } else { u }, nm, &mut 0),
+                30 | 31 => {
+                    let mut tensor = null_mut();
+                    let status = match bytes.below(2) {
+                        0 => blo_runner_tensor_f64(runner, bytes.choice(3), &mut tensor),
+                        _ => blo_workspace_tensor_f64(at, 2, &mut tensor),
+                    };
+                    if status == BLO_OK {
+                        tensors.push(tensor.cast());
+                    }
+                    status
+                }
+                32 => {
+                    // Whatever is there is read, and one goes.
+                    let sum: f64 = tensors.iter().map(|tensor| shown(*tensor)).sum();
+                    std::hint::black_box(sum);
+                    if !tensors.is_empty() {
+                        delete(tensors.swap_remove(bytes.below(tensors.len() as u64) as usize));
+                    }
+                    BLO_OK
+                }
+                33 => {
+                    let mut reports = [report; 3];
+                    if bytes.rarely() {
+                        reports[1].struct_size = 0;
+                    }
+                    let (count, told, filters) = (bytes.count(4), bytes.maybe(reports.as_mut_ptr()), [estimator; 3]);
+                    let (callback, size) = (Some(operator as unsafe extern "C" fn(_, _, _, _) -> _), nn.min(16));
+                    let count = count.min(3);
+                    match bytes.below(3) {
+                        0 => blo_solver_solve_many_f64(solver, callback, user, count, w, size, o, told),
+                        1 => blo_solver_solve_family_f64(
+                            solver,
+                            callback,
+                            user,
+                            count,
+                            filters.as_ptr(),
+                            w,
+                            size,
+                            o,
+                            told,
+                        ),
+                        _ => blo_solver_shifted_cg_f64(solver, callback, user, count, u, 0.0, 9, w, size, o, told),
+                    }
+                }
+                34 => {
+                    blo_lbfgsb_destroy_f64(&mut lbfgsb);
+                    let (low, high) = ([-9.0; N], [9.0; N]);
+                    let (low, high) = (bytes.maybe(low.as_ptr().cast_mut()), bytes.maybe(high.as_ptr().cast_mut()));
+                    blo_lbfgsb_create_f64(w, bytes.size(n).min(N as i64), low, high, bytes.count(12), 0.0, &mut lbfgsb)
+                }
+                35 => blo_lbfgsb_tell_f64(lbfgsb, bytes.number(), w, nn, &mut 0),
+                36 => match bytes.below(2) {
+                    0 => blo_lbfgsb_trial_f64(lbfgsb, o, nn),
+                    _ => blo_lbfgsb_state_f64(lbfgsb, o, nn, o),
+                },
+                37 => {
+                    blo_cycle_destroy_f64(&mut cycle);
+                    let (rows, kind, steps) = (bytes.count(4), bytes.choice(3), bytes.count(4));
+                    blo_cycle_create_f64(rows, bytes.count(9), w, 0, u, u, kind, 0.01, steps, &mut cycle)
+                }
+                38 => match bytes.below(2) {
+                    0 => blo_cycle_step_f64(cycle, bytes.count(9), o, nn, &mut 0),
+                    _ => blo_optimistic_f64(p, u, nm, w, nn, o, o, &mut 0),
+                },
                 _ if bytes.rarely() => {
                     blo_problem_destroy_f64(&mut p);
                     BLO_OK
@@ -407,7 +535,13 @@ fn drive(seed: u64) -> usize {
         blo_solver_destroy_f64(&mut solver);
         blo_session_destroy_f64(&mut session);
         blo_optimizer_destroy_f64(&mut optimizer);
+        blo_lbfgsb_destroy_f64(&mut lbfgsb);
+        blo_cycle_destroy_f64(&mut cycle);
         blo_problem_destroy_f64(&mut p);
+        // They outlive what they show.
+        std::hint::black_box(tensors.iter().map(|tensor| shown(*tensor)).sum::<f64>());
+        tensors.into_iter().for_each(|tensor| delete(tensor));
+        assert!((*data).ended <= 1);
     }
     good
 }
@@ -419,7 +553,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 fn saved_runs(executions: u64) -> usize {
     let mut bytes = Bytes(77);
-    let mut data = Data { bytes: Bytes(1 << 40), n: (2, 2), workspace: null_mut() };
+    let mut data = Data { bytes: Bytes(1 << 40), n: (0, 0), workspace: null_mut(), ended: 0 };
     let file = std::env::temp_dir().join(format!("blo-fuzz-{}", std::process::id()));
     let path = CString::new(file.to_str().unwrap()).unwrap();
     let mut resumed = 0;
@@ -427,7 +561,8 @@ fn saved_runs(executions: u64) -> usize {
     unsafe {
         let (mut p, m, n) = loop {
             let (mut p, m, n) = problem(&mut bytes, &mut data);
-            if !p.is_null() {
+            // Of callbacks, which fail now and then: a change may ask for more inner steps than there is time for.
+            if !p.is_null() && data.n != (0, 0) {
                 break (p, m, n);
             }
             blo_problem_destroy_f64(&mut p);

@@ -6,20 +6,27 @@ use std::fs;
 use std::path::Path;
 
 /// What the header is made of, in its order.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 21] = [
     "src/ffi/status.rs",
+    "src/ffi/lend.rs",
     "src/ffi/problem.rs",
     "src/ffi/network.rs",
     "src/ffi/callbacks.rs",
     "src/ffi/optimizer.rs",
+    "src/ffi/lbfgsb.rs",
     "src/ffi/estimator.rs",
     "src/ffi/report.rs",
     "src/ffi/evaluate.rs",
+    "src/ffi/batch.rs",
     "src/ffi/solver.rs",
+    "src/ffi/several.rs",
     "src/ffi/run_options.rs",
     "src/bilevel/trace.rs",
     "src/ffi/runner.rs",
+    "src/ffi/stepping.rs",
+    "src/ffi/dlpack.rs",
     "src/ffi/analysis.rs",
+    "src/ffi/solution_set.rs",
     "src/ffi/f32.rs",
 ];
 

@@ -140,8 +140,11 @@ fn files_are_short_enough_to_read() {
             continue;
         }
         for path in sources(&root) {
-            let lines = fs::read_to_string(&path).unwrap().lines().count();
-            assert!(lines <= 650, "{}: {lines} lines; find the natural cut", path.display());
+            let text = fs::read_to_string(&path).unwrap();
+            // What is made from other files is not for reading.
+            let made = text.lines().next().is_some_and(|line| line.contains("Not to be edited"));
+            let lines = text.lines().count();
+            assert!(made || lines <= 650, "{}: {lines} lines; find the natural cut", path.display());
         }
     }
 }

@@ -163,7 +163,7 @@ fn gauss_newton_is_semidefinite_and_equals_h_where_residuals_vanish() {
         }
         if shape.kind == OuterParameters::Targets {
             // With t = the model's answer, every residual is 0.
-            let x = problem.inner_examples().design.clone();
+            let x = problem.inner_examples().design.to_vec();
             let mut t = vec![0.0; u.len()];
             problem.model().predict(&w, &x, &mut t).unwrap();
             if shape.loss == Loss::CrossEntropy {

@@ -107,6 +107,8 @@ template <class T> struct api;
         using optimizer = blo_optimizer_##S;                                                                           \
         using solver = blo_solver_##S;                                                                                 \
         using session = blo_session_##S;                                                                               \
+        using lbfgsb = blo_lbfgsb_##S;                                                                                 \
+        using cycle = blo_cycle_##S;                                                                                   \
         using callbacks = blo_callbacks_##S;                                                                           \
         using quadratics = blo_quadratics_##S;                                                                         \
         using examples = blo_examples_##S;                                                                             \
@@ -154,6 +156,26 @@ template <class T> struct api;
         static constexpr auto session_step = blo_session_step_##S;                                                     \
         static constexpr auto session_destroy = blo_session_destroy_##S;                                               \
         static constexpr auto check_derivatives = blo_check_derivatives_##S;                                           \
+        static constexpr auto inner_batch = blo_inner_batch_##S;                                                       \
+        static constexpr auto examples_from_dlpack = blo_examples_from_dlpack_##S;                                     \
+        static constexpr auto workspace_tensor = blo_workspace_tensor_##S;                                             \
+        static constexpr auto runner_tensor = blo_runner_tensor_##S;                                                   \
+        static constexpr auto runner_set = blo_runner_set_##S;                                                         \
+        static constexpr auto runner_begin_step = blo_runner_begin_step_##S;                                           \
+        static constexpr auto runner_end_step = blo_runner_end_step_##S;                                               \
+        static constexpr auto solver_solve_many = blo_solver_solve_many_##S;                                           \
+        static constexpr auto solver_solve_family = blo_solver_solve_family_##S;                                       \
+        static constexpr auto solver_shifted_cg = blo_solver_shifted_cg_##S;                                           \
+        static constexpr auto lbfgsb_create = blo_lbfgsb_create_##S;                                                   \
+        static constexpr auto lbfgsb_trial = blo_lbfgsb_trial_##S;                                                     \
+        static constexpr auto lbfgsb_tell = blo_lbfgsb_tell_##S;                                                       \
+        static constexpr auto lbfgsb_state = blo_lbfgsb_state_##S;                                                     \
+        static constexpr auto lbfgsb_destroy = blo_lbfgsb_destroy_##S;                                                 \
+        static constexpr auto cycle_create = blo_cycle_create_##S;                                                     \
+        static constexpr auto cycle_step = blo_cycle_step_##S;                                                         \
+        static constexpr auto cycle_destroy = blo_cycle_destroy_##S;                                                   \
+        static constexpr auto optimistic = blo_optimistic_##S;                                                         \
+        static constexpr auto pessimistic = blo_pessimistic_##S;                                                       \
     }
 
 BLO_DETAIL_API(double, f64);
@@ -264,6 +286,13 @@ std::int32_t product(std::int64_t m, std::int64_t n, const T *u, const T *w, con
 
 } // namespace detail
 
+/// The best or the worst inner solution at u: w, and F there; if unbounded, w is a direction of length 1 and F is infinite.
+template <class T> struct extremum {
+    std::vector<T> w;
+    double outer_loss;
+    bool unbounded;
+};
+
 /// A bilevel problem.
 template <class T> class problem {
     using api = detail::api<T>;
@@ -280,6 +309,10 @@ template <class T> class problem {
                                      seed, &verdict, text.data(), text.size(), &needed));
         return std::string(text.data());
     }
+    /// Of a quadratic: the inner solution at u with the smallest F, the nearest to start where there are many.
+    extremum<T> optimistic(span<const T> u, span<const T> start) const { return extreme(api::optimistic, u, start); }
+    /// The one with the largest F.
+    extremum<T> pessimistic(span<const T> u, span<const T> start) const { return extreme(api::pessimistic, u, start); }
     /// Initial parameters of a network; kind is one of BLO_INIT_.
     std::vector<T> initial(std::int32_t kind, std::uint64_t seed) const {
         std::vector<T> w(n_inner());
@@ -310,6 +343,14 @@ template <class T> class problem {
 
   private:
     problem() = default;
+    template <class F> extremum<T> extreme(F function, span<const T> u, span<const T> start) const {
+        extremum<T> found{std::vector<T>(start.size()), 0.0, false};
+        std::int32_t unbounded = 0;
+        check(function(get(), u.data(), detail::size(u.size()), start.data(), detail::size(start.size()), found.w.data(),
+                       &found.outer_loss, &unbounded));
+        found.unbounded = unbounded != 0;
+        return found;
+    }
     std::array<std::int64_t, 3> sizes() const {
         std::array<std::int64_t, 3> sizes{};
         detail::check(api::problem_sizes(get(), &sizes[0], &sizes[1], &sizes[2]));
@@ -367,6 +408,45 @@ typename detail::api<T>::examples examples(std::size_t rows, std::size_t feature
     return made;
 }
 
+/// Examples that are lent to one problem, not copied. What they belong to is kept until the problem, and all that was made from
+/// it, has ended; or until this ends, if no problem was made.
+template <class T> class lent_examples {
+    using api = detail::api<T>;
+
+  public:
+    /// As examples(), in arrays that owner keeps alive where they are: a std::shared_ptr to a vector, for example.
+    template <class Owner>
+    lent_examples(std::size_t rows, std::size_t features, span<const T> design, span<const T> targets, Owner owner)
+        : rows_(examples<T>(rows, features, design, targets)) {
+        rows_.release_data = new Owner(std::move(owner));
+        rows_.release = [](void *data) { delete static_cast<Owner *>(data); };
+    }
+    /// From DLPack tensors, each of which may be nullptr where u makes it; features counts without a design. If this throws, the
+    /// tensors are still the caller's. See blo_examples_from_dlpack.
+    static lent_examples from_dlpack(void *design, void *targets, bool versioned = true, std::size_t features = 0) {
+        lent_examples lent;
+        lent.rows_.struct_size = sizeof lent.rows_;
+        lent.rows_.features = detail::size(features);
+        detail::check(api::examples_from_dlpack(design, targets, versioned ? 1 : 0, &lent.rows_));
+        return lent;
+    }
+    lent_examples(lent_examples &&other) noexcept : rows_(std::exchange(other.rows_, {})) {}
+    lent_examples &operator=(lent_examples &&other) noexcept {
+        std::swap(rows_, other.rows_);
+        return *this;
+    }
+    ~lent_examples() {
+        if (rows_.release) rows_.release(rows_.release_data);
+    }
+    const typename api::examples *get() const noexcept { return &rows_; }
+    /// A problem has them now.
+    void taken() noexcept { rows_.release = nullptr; }
+
+  private:
+    lent_examples() = default;
+    typename api::examples rows_{};
+};
+
 inline blo_regression_options regression_options() {
     blo_regression_options options;
     detail::check(blo_regression_options_init(&options, sizeof options));
@@ -387,6 +467,16 @@ problem<T> regression(const typename detail::api<T>::examples &inner, const type
         [&](auto **place) { return detail::api<T>::create_regression(&inner, &outer, &options, place); });
 }
 
+/// From lent examples.
+template <class T>
+problem<T> regression(lent_examples<T> inner, lent_examples<T> outer, const blo_regression_options &options) {
+    auto made = problem<T>::make(
+        [&](auto **place) { return detail::api<T>::create_regression(inner.get(), outer.get(), &options, place); });
+    inner.taken();
+    outer.taken();
+    return made;
+}
+
 /// See blo_problem_create_network.
 template <class T>
 problem<T> network(span<const std::int64_t> widths, const typename detail::api<T>::examples &inner,
@@ -394,6 +484,19 @@ problem<T> network(span<const std::int64_t> widths, const typename detail::api<T
     return problem<T>::make([&](auto **place) {
         return detail::api<T>::create_network(detail::size(widths.size()), widths.data(), &inner, &outer, &options, place);
     });
+}
+
+/// From lent examples.
+template <class T>
+problem<T> network(span<const std::int64_t> widths, lent_examples<T> inner, lent_examples<T> outer,
+                   const blo_network_options &options) {
+    auto made = problem<T>::make([&](auto **place) {
+        return detail::api<T>::create_network(detail::size(widths.size()), widths.data(), inner.get(), outer.get(), &options,
+                                              place);
+    });
+    inner.taken();
+    outer.taken();
+    return made;
 }
 
 /// Evaluations of one problem. Functions that return vectors allocate them; get() is there for those who must not.
@@ -413,11 +516,25 @@ template <class T> class workspace {
                                  g.data(), q, report));
         return g;
     }
+    /// The hypergradient as a DLManagedTensorVersioned, to be ended by its deleter; see blo_workspace_tensor.
+    void *tensor(std::int32_t vector = BLO_VECTOR_HYPERGRADIENT) {
+        void *tensor = nullptr;
+        check(api::workspace_tensor(get(), vector, &tensor));
+        return tensor;
+    }
     /// f; gradient, where given, gets its gradient by w.
     double inner(in u, in w, span<T> gradient = {}) {
         double value = 0.0;
         room(gradient, n_);
         check(api::inner(get(), u.data(), detail::size(u.size()), w.data(), detail::size(w.size()), &value, gradient.data()));
+        return value;
+    }
+    /// f on a batch of the inner examples, given by their indices; see blo_inner_batch.
+    double inner_batch(span<const std::int64_t> batch, in u, in w, span<T> gradient = {}) {
+        double value = 0.0;
+        room(gradient, n_);
+        check(api::inner_batch(get(), batch.data(), detail::size(batch.size()), u.data(), detail::size(u.size()), w.data(),
+                               detail::size(w.size()), &value, gradient.data()));
         return value;
     }
     /// F; the gradients, where given, get those by u and w.
@@ -550,6 +667,31 @@ template <class T> class runner {
         check(api::runner_step(get(), hypergradient, report, &diverged));
         return diverged == 0;
     }
+    /// The first half of a step, up to the hypergradient; false if something diverged, so that there is no second half.
+    bool begin_step(span<T> hypergradient = {}, blo_report *report = nullptr) {
+        if (hypergradient.data()) need(hypergradient, m_);
+        std::int32_t diverged = 0;
+        check(api::runner_begin_step(get(), hypergradient.data(), report, &diverged));
+        return diverged == 0;
+    }
+    /// The second half, along the hypergradient or what is given in its place; false if something diverged.
+    bool end_step(span<const T> hypergradient = {}) {
+        std::int32_t diverged = 0;
+        const auto size = hypergradient.data() ? hypergradient.size() : m_;
+        check(api::runner_end_step(get(), hypergradient.data(), detail::size(size), &diverged));
+        return diverged == 0;
+    }
+    /// Puts u, w or both elsewhere; an empty one stays.
+    void set(span<const T> u, span<const T> w = {}) {
+        check(api::runner_set(get(), u.data(), detail::size(u.data() ? u.size() : m_), w.data(),
+                              detail::size(w.data() ? w.size() : n_)));
+    }
+    /// One of BLO_VECTOR_ as a DLManagedTensorVersioned, to be ended by its deleter; see blo_runner_tensor.
+    void *tensor(std::int32_t vector) {
+        void *tensor = nullptr;
+        check(api::runner_tensor(get(), vector, &tensor));
+        return tensor;
+    }
     std::vector<T> u() const {
         std::vector<T> u(m_);
         detail::check(api::runner_state(get(), u.data(), detail::size(m_), nullptr, detail::size(n_), nullptr));
@@ -584,6 +726,9 @@ template <class T> class runner {
   private:
     explicit runner(const problem<T> &problem)
         : user_(problem.user()), m_(problem.n_outer()), n_(problem.n_inner()) {}
+    static void need(span<T> array, std::size_t size) {
+        if (array.size() != size) throw error(BLO_ERR_SHAPE, "hypergradient: another length than the problem's u");
+    }
     void check(blo_status status) {
         if (user_) user_->thrown.check(status);
         detail::check(status);
@@ -621,23 +766,129 @@ template <class T> class solver {
         detail::check(api::solver_create(detail::size(n), how.get(), handle_.place()));
     }
     template <class F> std::vector<T> solve(F &&product, span<const T> b, blo_report *report = nullptr) {
-        struct call {
-            std::remove_reference_t<F> &product;
+        std::vector<T> q(n_);
+        run(product, [&](auto *function, void *data) {
+            return api::solver_solve(handle_.get(), function, data, b.data(), detail::size(b.size()), q.data(), report);
+        });
+        return q;
+    }
+    /// Several right-hand sides, as rows; reports, where given, gets one for each.
+    template <class F>
+    std::vector<T> solve_many(F &&product, span<const T> b, std::vector<blo_report> *reports = nullptr) {
+        const auto count = b.size() / n_;
+        if (count * n_ != b.size()) throw error(BLO_ERR_SHAPE, "b: a length that is no multiple of the solver's");
+        return rows(product, count, reports, [&](auto *function, void *data, T *q, blo_report *report) {
+            return api::solver_solve_many(handle_.get(), function, data, detail::size(count), b.data(), detail::size(n_), q,
+                                          report);
+        });
+    }
+    /// Several spectral filters and one right-hand side; a row for each. See blo_solver_solve_family.
+    template <class F>
+    std::vector<T> solve_family(F &&product, const std::vector<estimator> &family, span<const T> b,
+                                std::vector<blo_report> *reports = nullptr) {
+        std::vector<blo_estimator_options> filters;
+        for (const auto &filter : family) filters.push_back(*filter.get());
+        return rows(product, filters.size(), reports, [&](auto *function, void *data, T *q, blo_report *report) {
+            return api::solver_solve_family(handle_.get(), function, data, detail::size(filters.size()), filters.data(),
+                                            b.data(), detail::size(b.size()), q, report);
+        });
+    }
+    /// Several dampings and one right-hand side; a row for each. See blo_solver_shifted_cg.
+    template <class F>
+    std::vector<T> shifted_cg(F &&product, span<const double> epsilons, double tolerance, std::int64_t max_products,
+                              span<const T> b, std::vector<blo_report> *reports = nullptr) {
+        return rows(product, epsilons.size(), reports, [&](auto *function, void *data, T *q, blo_report *report) {
+            return api::solver_shifted_cg(handle_.get(), function, data, detail::size(epsilons.size()), epsilons.data(),
+                                          tolerance, max_products, b.data(), detail::size(b.size()), q, report);
+        });
+    }
+
+  private:
+    /// Calls with a C function for the lambda; what leaves the lambda comes out.
+    template <class F, class Call> void run(F &product, Call &&call) {
+        struct state {
+            F &product;
             detail::caught thrown;
-        } call{product, {}};
+        } state{product, {}};
         const auto trampoline = [](std::int64_t n, const T *v, T *out, void *data) -> std::int32_t {
-            auto &self = *static_cast<struct call *>(data);
+            auto &self = *static_cast<struct state *>(data);
             const auto size = static_cast<std::size_t>(n);
             return self.thrown.run([&] { return self.product(span<const T>(v, size), span<T>(out, size)), 0; });
         };
-        std::vector<T> q(n_);
-        call.thrown.check(api::solver_solve(handle_.get(), +trampoline, &call, b.data(), detail::size(b.size()), q.data(), report));
+        const auto status = call(+trampoline, static_cast<void *>(&state));
+        state.thrown.check(status);
+    }
+    template <class F, class Call>
+    std::vector<T> rows(F &product, std::size_t count, std::vector<blo_report> *reports, Call &&call) {
+        std::vector<T> q(count * n_);
+        if (reports) reports->assign(count, report());
+        run(product, [&](auto *function, void *data) {
+            return call(function, data, q.data(), reports ? reports->data() : nullptr);
+        });
         return q;
+    }
+    std::size_t n_;
+    detail::handle<typename api::solver, api::solver_destroy> handle_;
+};
+
+/// L-BFGS-B, which asks for its evaluations: while (m.tell(F, gradient) == BLO_NEXT_EVALUATE), both at m.trial().
+template <class T> class lbfgsb {
+    using api = detail::api<T>;
+    using in = span<const T>;
+
+  public:
+    /// Bounds that are empty are none.
+    explicit lbfgsb(in x, in lower = {}, in upper = {}, std::int64_t memory = 10, double tolerance = 0.0) : n_(x.size()) {
+        for (const in &bound : {lower, upper})
+            if (bound.data() && bound.size() != n_) throw error(BLO_ERR_SHAPE, "bounds: another length than that of x");
+        detail::check(api::lbfgsb_create(x.data(), detail::size(n_), lower.data(), upper.data(), memory, tolerance,
+                                         handle_.place()));
+    }
+    std::vector<T> trial() const {
+        std::vector<T> x(n_);
+        detail::check(api::lbfgsb_trial(handle_.get(), x.data(), detail::size(n_)));
+        return x;
+    }
+    /// One of BLO_NEXT_.
+    std::int32_t tell(double value, in gradient) {
+        std::int32_t next = 0;
+        detail::check(api::lbfgsb_tell(handle_.get(), value, gradient.data(), detail::size(gradient.size()), &next));
+        return next;
+    }
+    /// The last accepted point; value, where given, gets F there.
+    std::vector<T> x(double *value = nullptr) const {
+        std::vector<T> x(n_);
+        detail::check(api::lbfgsb_state(handle_.get(), x.data(), detail::size(n_), value));
+        return x;
     }
 
   private:
     std::size_t n_;
-    detail::handle<typename api::solver, api::solver_destroy> handle_;
+    detail::handle<typename api::lbfgsb, api::lbfgsb_destroy> handle_;
+};
+
+/// Linear inner problems { w : x_i'w = y_i } that are solved by turns.
+template <class T> class cycle {
+    using api = detail::api<T>;
+    using in = span<const T>;
+
+  public:
+    /// x as rows; projection is one of BLO_PROJECTION_.
+    cycle(in x, in y, in start, std::int32_t projection, double alpha = 0.0, std::int64_t steps = 0) : n_(start.size()) {
+        if (x.size() != y.size() * n_) throw error(BLO_ERR_SHAPE, "x: another length than that of y times that of start");
+        detail::check(api::cycle_create(detail::size(y.size()), detail::size(n_), x.data(), 0, y.data(), start.data(),
+                                        projection, alpha, steps, handle_.place()));
+    }
+    /// Solves the next `count`, and returns w.
+    std::vector<T> step(std::int64_t count = 1) {
+        std::vector<T> w(n_);
+        detail::check(api::cycle_step(handle_.get(), count, w.data(), detail::size(n_), nullptr));
+        return w;
+    }
+
+  private:
+    std::size_t n_;
+    detail::handle<typename api::cycle, api::cycle_destroy> handle_;
 };
 
 /// A solve that asks for its products.

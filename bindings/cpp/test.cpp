@@ -19,6 +19,20 @@ template <class T> bool near(T found, T expected) {
     return std::abs(found - expected) < 16 * std::numeric_limits<T>::epsilon();
 }
 
+// As dlpack.h has it.
+struct tensor {
+    std::uint32_t major, minor;
+    void *context;
+    void (*deleter)(tensor *);
+    std::uint64_t flags;
+    void *data;
+    std::int32_t device_type, device_id, ndim;
+    std::uint8_t code, bits;
+    std::uint16_t lanes;
+    std::int64_t *shape, *strides;
+    std::uint64_t byte_offset;
+};
+
 struct planted : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -142,12 +156,99 @@ template <class T> void one_precision() {
     const auto regression = blo::regression<T>(rows, rows, weights);
     blo::workspace<T> regressed(regression);
     CHECK(regression.n_examples() == 3 && regressed.influence(std::vector<T>(3), std::vector<T>(2)).size() == 3);
+    const std::vector<std::int64_t> all{0, 1, 2};
+    const std::vector<T> logits(3), zero(2);
+    CHECK(std::abs(regressed.inner_batch(all, logits, zero) - regressed.inner(logits, zero)) < 1e-6);
     auto how = blo::network_options();
     how.loss = BLO_NETWORK_LOSS_SQUARED;
     const std::vector<std::int64_t> widths{2, 4, 1};
     const auto network = blo::network<T>(widths, rows, rows, how);
     const auto start = network.initial(BLO_INIT_HE, 1);
     CHECK(start.size() == 17 && network.predict(start, design, 3, 1).size() == 3);
+
+    // Lent examples: as copied, kept as long as the problem, and given back by a creation that fails.
+    auto table = std::make_shared<std::vector<T>>(design);
+    std::weak_ptr<std::vector<T>> watched = table;
+    {
+        const auto lend = [&](std::size_t features) {
+            return blo::lent_examples<T>(3, features, *table, targets, table);
+        };
+        try {
+            blo::regression<T>(lend(1), lend(2), weights);
+            CHECK(false);
+        } catch (const blo::error &error) {
+            CHECK(error.status() == BLO_ERR_INVALID && watched.use_count() == 1);
+        }
+        const auto lent = blo::regression<T>(lend(2), lend(2), weights);
+        const auto deep = blo::network<T>(widths, lend(2), lend(2), how);
+        CHECK(watched.use_count() == 5);
+        table.reset();
+        blo::workspace<T> there(lent);
+        CHECK(there.influence(std::vector<T>(3), std::vector<T>(2)) ==
+              regressed.influence(std::vector<T>(3), std::vector<T>(2)));
+        CHECK(watched.use_count() == 4 && deep.n_inner() == 17);
+    }
+    CHECK(watched.expired());
+    try {
+        blo::lent_examples<T>::from_dlpack(nullptr, nullptr);
+        CHECK(false);
+    } catch (const blo::error &error) {
+        CHECK(error.status() == BLO_ERR_NULL);
+    }
+
+    // A step in halves, along half of the hypergradient; tensors that outlive the run.
+    {
+        blo::run_options steps;
+        steps->outer_rule = blo::rule(BLO_RULE_DESCENT, 0.5);
+        typename blo::detail::api<T>::quadratics terms{};
+        const std::vector<T> a{2, 0, 0, 0}, m{1, 0}, id{1, 0, 0, 1}, f{-1, 2};
+        terms.n_outer = 1, terms.n_inner = 2, terms.a = a.data(), terms.b = m.data(), terms.p = id.data(), terms.f = f.data();
+        const auto quadratic = blo::quadratic<T>(terms);
+        const std::vector<T> one{1}, begin{0, 3};
+        blo::runner<T> halves(quadratic, one, begin, steps);
+        std::vector<T> g(1);
+        CHECK(halves.begin_step(g) && halves.end_step(std::vector<T>{g[0] / 2}));
+        CHECK(g[0] != 0 && near(halves.u()[0], 1 - g[0] / 4));
+        halves.set(one);
+        CHECK(halves.u() == one);
+        halves.set({}, begin);
+        CHECK(halves.w() == begin);
+        tensor *shown = static_cast<tensor *>(halves.tensor(BLO_VECTOR_W));
+        { auto ended = std::move(halves); }
+        CHECK(*shown->shape == 2 && static_cast<T *>(shown->data)[1] == 3);
+        shown->deleter(shown);
+        blo::workspace<T> last(quadratic);
+        shown = static_cast<tensor *>(last.tensor());
+        const auto now = last.hypergradient(one, begin);
+        CHECK(static_cast<T *>(shown->data)[0] == now[0]);
+        shown->deleter(shown);
+        // S(u) = { w_1 = -u / 2 }, and F falls with w_2 to -2.
+        const auto best = quadratic.optimistic(one, begin);
+        CHECK(!best.unbounded && std::abs(best.w[0] + T(0.5)) < T(1e-5) && std::abs(best.w[1] + 2) < T(1e-5));
+        CHECK(quadratic.pessimistic(one, begin).unbounded);
+    }
+
+    // Several solves; L-BFGS-B; projections by turns.
+    std::vector<blo_report> reports;
+    const auto many = solver.solve_many(product, std::vector<T>{3, 3, 2, 1}, &reports);
+    CHECK(std::abs(many[1] - 1) < T(1e-5) && std::abs(many[3]) < T(1e-5) && reports.size() == 2 && reports[1].products > 0);
+    const std::vector<blo::estimator> family{blo::estimator().min_norm(), blo::estimator().damped(1)};
+    const auto filtered = solver.solve_family(product, family, b);
+    CHECK(std::abs(filtered[0] - 1) < T(1e-5) && std::abs(filtered[2] - T(0.75)) < T(1e-5));
+    const std::vector<double> dampings{1, 3};
+    const auto damped = solver.shifted_cg(product, dampings, 0, 10, b);
+    CHECK(std::abs(damped[0] - T(0.75)) < T(1e-5) && std::abs(damped[2] - T(0.5)) < T(1e-5));
+    CHECK(throws([&] { solver.solve_many([](auto, auto) { throw planted("from inside"); }, b); }));
+    blo::lbfgsb<T> method(std::vector<T>{0, 0}, {}, std::vector<T>{2, 2});
+    std::int32_t next = BLO_NEXT_EVALUATE;
+    for (int i = 0; next == BLO_NEXT_EVALUATE && i < 50; i++) {
+        const auto at = method.trial();
+        next = method.tell(0.5 * (at[0] - 3) * (at[0] - 3) + 0.5 * at[1] * at[1], std::vector<T>{at[0] - 3, at[1]});
+    }
+    double value = 0;
+    CHECK(next == BLO_NEXT_CONVERGED && method.x(&value)[0] == 2 && std::abs(value - 0.5) < 1e-6);
+    blo::cycle<T> turns(std::vector<T>{1, 0, 1, 1}, std::vector<T>{1, 3}, std::vector<T>{0, 0}, BLO_PROJECTION_FULL_WARM);
+    CHECK(near(turns.step()[0], T(1)) && near(turns.step()[1], T(1)));
 
     // Errors have a status and a message.
     try {

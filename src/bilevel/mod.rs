@@ -8,6 +8,7 @@ mod sampler;
 mod saved;
 mod search;
 mod settings;
+mod stepping;
 mod trace;
 
 pub(crate) use inner::solve_inner;

@@ -5,7 +5,6 @@ use super::sampler::Sampler;
 use super::search::Search;
 use super::settings::{InnerSolve, Outer, Settings, Start, with_tolerance};
 use super::trace::{Outcome, RunEnding, TraceRow};
-use crate::error::invalid;
 use crate::hypergradient::{self, Estimator, Evaluation};
 use crate::optimize::State;
 use crate::problem::{PointOf, Problem};
@@ -53,6 +52,8 @@ pub struct Runner<T: Scalar, R: Deref<Target: Problem<T>>> {
     pub(super) workspace: hypergradient::Workspace<T, R::Target>,
     /// Whether `w` already solves the inner problem at `u`, so that a look-ahead would not move.
     pub(super) solved: bool,
+    /// Whether a step has begun and not ended.
+    pub(super) begun: bool,
     pub(super) largest_inner: f64,
     pub(super) first_outer: Option<f64>,
     pub(super) sampler: Option<Sampler>,
@@ -90,20 +91,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     /// [`Sampler::new`] for batches.
     pub fn new(problem: R, settings: Settings, u: &[T], w: &[T]) -> Result<Self> {
         let mut runner = Runner::at_zero(problem, settings)?;
-        let (outer, points) = (runner.problem.outer_space(), runner.problem.inner_space());
-        crate::error::check_len("u", u.len(), outer.len())?;
-        crate::error::check_len("w", w.len(), points.len())?;
-        crate::error::check_finite("u", u)?;
-        crate::error::check_finite("w", w)?;
-        if let Some((lower, upper)) = runner.settings.bounds
-            && let Some(index) = u.iter().position(|u| !(lower..=upper).contains(&u.to_f64()))
-        {
-            return Err(invalid("u", format!("{} at index {index}", u[index]), format!("{lower} to {upper}")));
-        }
-        outer.load(u, &mut runner.u.x)?;
-        points.load(w, &mut runner.w.x)?;
-        points.copy(&runner.w.x, &mut runner.start);
-        runner.begin_search()?;
+        runner.set(Some(u), Some(w))?;
+        runner.problem.inner_space().copy(&runner.w.x, &mut runner.start);
         Ok(runner)
     }
 
@@ -135,6 +124,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             problem,
             settings,
             solved: false,
+            begun: false,
             largest_inner: 0.0,
             first_outer: None,
             sampler,
@@ -198,6 +188,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             best,
             workspace,
             solved: _,
+            begun: _,
             largest_inner: _,
             first_outer: _,
             sampler,
@@ -237,6 +228,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         trace: &mut [TraceRow],
         mut monitor: impl FnMut(&Progress<'_, PointOf<T, R::Target>>) -> ControlFlow<()>,
     ) -> Result<Outcome> {
+        self.begun = false;
         let mut rows = 0;
         loop {
             let last = self.outcome.steps >= self.settings.outer_steps;
@@ -272,32 +264,8 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         }
     }
 
-    /// One outer step: look ahead, hypergradient, u, w. Returns the evaluation, or `None` if something diverged. L-BFGS-B then
-    /// steps back and may go on; once it has converged or stalled, u stays.
-    ///
-    /// # Errors
-    ///
-    /// As [`Runner::run_with`].
-    pub fn outer_step(&mut self) -> Result<Option<Evaluation>> {
-        let mut seen = None;
-        let halt = self.evaluate_or_diverge(&mut |progress: &Progress<'_, _>| {
-            seen = Some(progress.evaluation);
-            ControlFlow::Continue(())
-        })?;
-        if matches!(halt, Some(Halt::InnerDiverged | Halt::OuterDiverged)) {
-            if self.steps_back() {
-                self.next_trial(false)?;
-            }
-            return Ok(None);
-        }
-        Ok(match self.update()? {
-            None | Some(Halt::Converged | Halt::Stalled) => seen,
-            Some(_) => None,
-        })
-    }
-
     /// As [`Runner::evaluate`]; a trial where anything is not finite has diverged.
-    fn evaluate_or_diverge(
+    pub(super) fn evaluate_or_diverge(
         &mut self,
         monitor: &mut impl FnMut(&Progress<'_, PointOf<T, R::Target>>) -> ControlFlow<()>,
     ) -> Result<Option<Halt>> {
@@ -407,7 +375,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
     }
 
     /// Moves u along the hypergradient, and w after it.
-    fn update(&mut self) -> Result<Option<Halt>> {
+    pub(super) fn update(&mut self) -> Result<Option<Halt>> {
         let Outer::Rule(rule) = self.settings.outer else { return self.next_trial(true) };
         let outer = self.problem.outer_space();
         self.scratch_u.copy_from(outer, &self.u);

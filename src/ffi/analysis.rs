@@ -23,15 +23,16 @@ pub const BLO_VERDICT_WRONG: i32 = 1;
 pub const BLO_VERDICT_OPEN: i32 = 2;
 
 /// A problem and a point.
-type Here<T> = (Arc<Family<T>>, Vec<T>, Vec<T>);
+pub(super) type Here<T> = (Arc<Family<T>>, Vec<T>, Vec<T>);
 
 /// # Safety
 ///
-/// `problem` is null or a living handle; u and w are null or arrays of these sizes.
-unsafe fn here<T: Scalar>(
+/// `problem` is null or a living handle; u and w are null or arrays of these sizes. Errors call w by its `name`.
+pub(super) unsafe fn here<T: Scalar>(
     problem: *const Problem<T>,
     (u, n_outer): (*const T, i64),
     (w, n_inner): (*const T, i64),
+    name: &'static str,
 ) -> Done<Here<T>> {
     // SAFETY: as the caller vouches.
     let problem = unsafe { share("problem", problem) }?;
@@ -39,7 +40,7 @@ unsafe fn here<T: Scalar>(
     same_dimension("n_outer", n_outer, m)?;
     same_dimension("n_inner", n_inner, n)?;
     // SAFETY: as the caller vouches; the sizes are the problem's.
-    unsafe { Ok((problem, read_array("u", u, m)?, read_array("w", w, n)?)) }
+    unsafe { Ok((problem, read_array("u", u, m)?, read_array(name, w, n)?)) }
 }
 
 /// Compares a problem's functions at (u, w) with differences of what they are the derivatives of, and checks that H is
@@ -86,7 +87,7 @@ pub(super) unsafe fn check<T: Scalar>(
     (text, capacity, needed): (*mut c_char, usize, *mut usize),
 ) -> Done {
     // SAFETY: as the caller vouches.
-    let (problem, u, w) = unsafe { here(problem, u, w) }?;
+    let (problem, u, w) = unsafe { here(problem, u, w, "w") }?;
     finite("tolerance", tolerance)?;
     not_null("verdict", verdict)?;
     if capacity > 0 {
@@ -147,7 +148,7 @@ pub(super) unsafe fn equilibrium<T: Scalar>(
     (fixpoint, outer): (*mut f64, *mut f64),
 ) -> Done {
     // SAFETY: as the caller vouches.
-    let (problem, u, w) = unsafe { here(problem, u, w) }?;
+    let (problem, u, w) = unsafe { here(problem, u, w, "w") }?;
     // SAFETY: as the caller vouches.
     let settings = unsafe { read_options("options", options, read_estimator("estimator", estimator)?) }?;
     let from = match settings.start {
@@ -209,7 +210,7 @@ pub(super) unsafe fn retrain<T: Scalar>(
     retrained: *mut T,
 ) -> Done {
     // SAFETY: as the caller vouches.
-    let (problem, u, w) = unsafe { here(problem, u, w) }?;
+    let (problem, u, w) = unsafe { here(problem, u, w, "w") }?;
     // SAFETY: as the caller vouches; the size is the problem's.
     let (settings, start) =
         unsafe { (read_options("options", options, Inverse::Zero.into())?, read_array("start", start, w.len())?) };
@@ -260,7 +261,7 @@ pub(super) unsafe fn spectrum<T: Scalar>(
     responses: *mut f64,
 ) -> Done {
     // SAFETY: as the caller vouches.
-    let (problem, u, w) = unsafe { here(problem, u, w) }?;
+    let (problem, u, w) = unsafe { here(problem, u, w, "w") }?;
     // SAFETY: as the caller vouches.
     let estimator = unsafe { read_estimator("estimator", estimator) }?;
     not_null("eigenvalues", eigenvalues)?;

@@ -4,6 +4,7 @@ use super::args::{Growing, dimension, read_struct};
 use super::family::Family;
 use super::guard::{Done, guard};
 use super::handle::create;
+use super::lend::{Lender, ReleaseFn};
 use super::problem::Problem;
 use super::status::Status;
 use crate::problem::UserProblem;
@@ -97,11 +98,13 @@ pub struct Callbacks<T> {
     pub mixed_vjp: ProductFn<T>,
     /// M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u.
     pub mixed_jvp: ProductFn<T>,
+    /// Called once with user_data when no function will be called any more; may be NULL.
+    pub release: ReleaseFn,
 }
 
 // SAFETY: two u32, then nullable function pointers; a null tail is `None`.
 unsafe impl<T: Scalar> Growing for Callbacks<T> {
-    const FIRST_SIZE: usize = 8 + 5 * size_of::<*const c_void>();
+    const FIRST_SIZE: usize = 8 + 6 * size_of::<*const c_void>();
 }
 
 const _: () = assert!(size_of::<Callbacks<f64>>() == Callbacks::<f64>::FIRST_SIZE);
@@ -111,7 +114,7 @@ const _: () = assert!(size_of::<Callbacks<f64>>() == Callbacks::<f64>::FIRST_SIZ
 /// - n_outer, n_inner [in]: the lengths of u and w, 1 or above
 /// - callbacks [in]: the functions; the struct is copied
 /// - user_data [in]: passed to each of them; may be NULL; lent until the problem, and all that was made from it, is
-///   destroyed
+///   destroyed: see release in blo_callbacks_f64
 /// - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 ///
 /// Errors: BLO_ERR_NULL, also for a missing function other than mixed_jvp; BLO_ERR_INVALID for a size below 1;
@@ -145,11 +148,15 @@ pub(super) unsafe fn create_callbacks<T: Scalar>(
             hvp: None,
             mixed_vjp: None,
             mixed_jvp: None,
+            release: None,
         };
         // SAFETY: as the caller vouches.
         let callbacks = unsafe { read_struct("callbacks", callbacks, none) }?;
+        let lender = Lender::new(callbacks.release, user_data);
         #[allow(clippy::arc_with_non_send_sync, reason = "C callers answer for their threads")]
-        Ok(Arc::new(Family::User(user_problem(m, n, &callbacks, user_data)?)))
+        let family = Arc::new(Family::User(user_problem(m, n, &callbacks, user_data, lender.clone())?));
+        Lender::keep(&lender);
+        Ok(family)
     };
     // SAFETY: as the caller vouches.
     unsafe { create("problem", problem, body) }
@@ -159,7 +166,13 @@ fn returned(name: &'static str, code: i32) -> Result<()> {
     if code == 0 { Ok(()) } else { Err(Error::Callback { name, code }) }
 }
 
-fn user_problem<T: Scalar>(m: usize, n: usize, callbacks: &Callbacks<T>, data: *mut c_void) -> Result<UserProblem<T>> {
+fn user_problem<T: Scalar>(
+    m: usize,
+    n: usize,
+    callbacks: &Callbacks<T>,
+    data: *mut c_void,
+    lender: Option<Arc<Lender>>,
+) -> Result<UserProblem<T>> {
     let inner = callbacks.inner.ok_or(Error::Null { argument: "callbacks.inner" })?;
     let outer = callbacks.outer.ok_or(Error::Null { argument: "callbacks.outer" })?;
     let hvp = callbacks.hvp.ok_or(Error::Null { argument: "callbacks.hvp" })?;
@@ -167,6 +180,8 @@ fn user_problem<T: Scalar>(m: usize, n: usize, callbacks: &Callbacks<T>, data: *
     let (n_outer, n_inner) = (m as i64, n as i64);
     // A value that is never written is caught like any other NaN.
     let inner = move |u: &[T], w: &[T], gradient: &mut [T]| {
+        // Ends with the problem.
+        let _lender = &lender;
         let mut value = f64::NAN;
         // SAFETY: the arrays have the sizes stated, and live until the callback returns.
         let code = unsafe { inner(n_outer, n_inner, u.as_ptr(), w.as_ptr(), &mut value, gradient.as_mut_ptr(), data) };

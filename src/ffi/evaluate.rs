@@ -25,13 +25,14 @@ pub struct Workspace<T>(PhantomData<T>);
 
 /// What a workspace owns.
 pub(super) struct Own<T: Scalar> {
-    problem: Arc<Family<T>>,
-    scratch: hypergradient::Workspace<T, Family<T>>,
-    u: Vec<T>,
-    w: Vec<T>,
+    pub(super) problem: Arc<Family<T>>,
+    pub(super) scratch: hypergradient::Workspace<T, Family<T>>,
+    pub(super) u: Vec<T>,
+    pub(super) w: Vec<T>,
     out_u: Vec<T>,
-    out_w: Vec<T>,
+    pub(super) out_w: Vec<T>,
     scores: Vec<f64>,
+    pub(super) batch: Vec<usize>,
     /// Whether products can be taken.
     linearized: bool,
 }
@@ -46,7 +47,8 @@ impl<T: Scalar> Own<T> {
         let [u, out_u] = [(); 2].map(|()| Space::<T>::zeros(problem.outer_space()));
         let [w, out_w] = [(); 2].map(|()| Space::<T>::zeros(problem.inner_space()));
         let scores = vec![0.0; problem.examples()];
-        Own { scratch: hypergradient::Workspace::new(&problem), problem, u, w, out_u, out_w, scores, linearized: false }
+        let (scratch, batch) = (hypergradient::Workspace::new(&*problem), Vec::new());
+        Own { scratch, problem, u, w, out_u, out_w, scores, batch, linearized: false }
     }
 }
 
@@ -55,7 +57,7 @@ impl<T: Scalar> Own<T> {
 /// # Safety
 ///
 /// `workspace` is null or a living handle; u and w are null or arrays of these sizes.
-unsafe fn at_point<T: Scalar>(
+pub(super) unsafe fn at_point<T: Scalar>(
     workspace: *mut Workspace<T>,
     (u, n_outer): (*const T, i64),
     (w, n_inner): (*const T, i64),

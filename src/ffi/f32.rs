@@ -129,6 +129,55 @@ pub unsafe extern "C" fn blo_optimizer_destroy_f32(optimizer: *mut *mut Optimize
     unsafe { handle::destroy(optimizer) }
 }
 
+/// As blo_lbfgsb_create_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_lbfgsb_create_f32(
+    x: *const f32,
+    n: i64,
+    lower: *const f32,
+    upper: *const f32,
+    memory: i64,
+    tolerance: c_double,
+    lbfgsb: *mut *mut Lbfgsb<f32>,
+) -> Status {
+    guard(|| unsafe { create_lbfgsb((x, n), [lower, upper], (memory, tolerance), lbfgsb) })
+}
+
+/// As blo_lbfgsb_trial_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_lbfgsb_trial_f32(lbfgsb: *mut Lbfgsb<f32>, trial: *mut f32, n: i64) -> Status {
+    guard(|| unsafe { lbfgsb_trial(lbfgsb, trial, n) })
+}
+
+/// As blo_lbfgsb_tell_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_lbfgsb_tell_f32(
+    lbfgsb: *mut Lbfgsb<f32>,
+    value: c_double,
+    gradient: *const f32,
+    n: i64,
+    next: *mut i32,
+) -> Status {
+    guard(|| unsafe { lbfgsb_tell(lbfgsb, value, (gradient, n), next) })
+}
+
+/// As blo_lbfgsb_state_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_lbfgsb_state_f32(
+    lbfgsb: *mut Lbfgsb<f32>,
+    x: *mut f32,
+    n: i64,
+    value: *mut c_double,
+) -> Status {
+    guard(|| unsafe { lbfgsb_state(lbfgsb, (x, n), value) })
+}
+
+/// As blo_lbfgsb_destroy_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_lbfgsb_destroy_f32(lbfgsb: *mut *mut Lbfgsb<f32>) {
+    unsafe { handle::destroy(lbfgsb) }
+}
+
 /// As blo_workspace_create_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_workspace_create_f32(
@@ -304,6 +353,22 @@ pub unsafe extern "C" fn blo_influence_f32(
     guard(|| unsafe { score(workspace, estimator, (u, n_outer), (w, n_inner), scores, n_examples, report) })
 }
 
+/// As blo_inner_batch_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_inner_batch_f32(
+    workspace: *mut Workspace<f32>,
+    batch: *const i64,
+    size: i64,
+    u: *const f32,
+    n_outer: i64,
+    w: *const f32,
+    n_inner: i64,
+    value: *mut c_double,
+    gradient: *mut f32,
+) -> Status {
+    guard(|| unsafe { inner_batch(workspace, (batch, size), (u, n_outer), (w, n_inner), value, gradient) })
+}
+
 /// As blo_solver_create_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_solver_create_f32(
@@ -369,6 +434,57 @@ pub unsafe extern "C" fn blo_session_destroy_f32(session: *mut *mut Session<f32>
     unsafe { handle::destroy(session) }
 }
 
+/// As blo_solver_solve_many_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_solver_solve_many_f32(
+    solver: *mut Solver<f32>,
+    product: OperatorFn<f32>,
+    user_data: *mut c_void,
+    count: i64,
+    b: *const f32,
+    n: i64,
+    q: *mut f32,
+    report: *mut ReportInfo,
+) -> Status {
+    guard(|| unsafe { solve_many(solver, (product, user_data), count, (b, n), q, report) })
+}
+
+/// As blo_solver_solve_family_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_solver_solve_family_f32(
+    solver: *mut Solver<f32>,
+    product: OperatorFn<f32>,
+    user_data: *mut c_void,
+    count: i64,
+    estimator: *const EstimatorOptions,
+    b: *const f32,
+    n: i64,
+    q: *mut f32,
+    report: *mut ReportInfo,
+) -> Status {
+    guard(|| unsafe { solve_family(solver, (product, user_data), (estimator, count), (b, n), q, report) })
+}
+
+/// As blo_solver_shifted_cg_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_solver_shifted_cg_f32(
+    solver: *mut Solver<f32>,
+    product: OperatorFn<f32>,
+    user_data: *mut c_void,
+    count: i64,
+    epsilon: *const c_double,
+    tolerance: c_double,
+    max_products: i64,
+    b: *const f32,
+    n: i64,
+    q: *mut f32,
+    report: *mut ReportInfo,
+) -> Status {
+    guard(|| unsafe {
+        shifted_cg(solver, (product, user_data), (epsilon, count), (tolerance, max_products), (b, n), q, report)
+    })
+}
+
 /// As blo_runner_create_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_runner_create_f32(
@@ -420,17 +536,6 @@ pub unsafe extern "C" fn blo_runner_run_f32(
     guard(|| unsafe { run_whole(runner, (monitor, user_data), trace_every, (trace, capacity), outcome) })
 }
 
-/// As blo_runner_step_f64, in single precision.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn blo_runner_step_f32(
-    runner: *mut Runner<f32>,
-    hypergradient: *mut f32,
-    report: *mut ReportInfo,
-    diverged: *mut i32,
-) -> Status {
-    guard(|| unsafe { run_step(runner, hypergradient, report, diverged) })
-}
-
 /// As blo_runner_state_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_runner_state_f32(
@@ -462,6 +567,82 @@ pub unsafe extern "C" fn blo_runner_best_f32(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_runner_destroy_f32(runner: *mut *mut Runner<f32>) {
     unsafe { handle::destroy(runner) }
+}
+
+/// As blo_runner_step_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_runner_step_f32(
+    runner: *mut Runner<f32>,
+    hypergradient: *mut f32,
+    report: *mut ReportInfo,
+    diverged: *mut i32,
+) -> Status {
+    guard(|| unsafe { run_step(runner, hypergradient, report, diverged) })
+}
+
+/// As blo_runner_begin_step_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_runner_begin_step_f32(
+    runner: *mut Runner<f32>,
+    hypergradient: *mut f32,
+    report: *mut ReportInfo,
+    diverged: *mut i32,
+) -> Status {
+    guard(|| unsafe { begin_step(runner, hypergradient, report, diverged) })
+}
+
+/// As blo_runner_end_step_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_runner_end_step_f32(
+    runner: *mut Runner<f32>,
+    hypergradient: *const f32,
+    n_outer: i64,
+    diverged: *mut i32,
+) -> Status {
+    guard(|| unsafe { end_step(runner, (hypergradient, n_outer), diverged) })
+}
+
+/// As blo_runner_set_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_runner_set_f32(
+    runner: *mut Runner<f32>,
+    u: *const f32,
+    n_outer: i64,
+    w: *const f32,
+    n_inner: i64,
+) -> Status {
+    guard(|| unsafe { runner_set(runner, (u, n_outer), (w, n_inner)) })
+}
+
+/// As blo_examples_from_dlpack_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_examples_from_dlpack_f32(
+    design: *mut c_void,
+    targets: *mut c_void,
+    versioned: i32,
+    examples: *mut ExampleRows<f32>,
+) -> Status {
+    guard(|| unsafe { examples_from_dlpack(design, targets, versioned, examples) })
+}
+
+/// As blo_runner_tensor_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_runner_tensor_f32(
+    runner: *mut Runner<f32>,
+    vector: i32,
+    tensor: *mut *mut c_void,
+) -> Status {
+    guard(|| unsafe { runner_tensor(runner, vector, tensor) })
+}
+
+/// As blo_workspace_tensor_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_workspace_tensor_f32(
+    workspace: *mut Workspace<f32>,
+    vector: i32,
+    tensor: *mut *mut c_void,
+) -> Status {
+    guard(|| unsafe { workspace_tensor(workspace, vector, tensor) })
 }
 
 /// As blo_check_derivatives_f64, in single precision.
@@ -542,4 +723,69 @@ pub unsafe extern "C" fn blo_spectrum_f32(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_project_f32(n: i64, x: *const f32, y: f32, w: *mut f32) -> Status {
     guard(|| unsafe { project(n, x, y, w) })
+}
+
+/// As blo_optimistic_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_optimistic_f32(
+    problem: *const Problem<f32>,
+    u: *const f32,
+    n_outer: i64,
+    start: *const f32,
+    n_inner: i64,
+    w: *mut f32,
+    outer_loss: *mut c_double,
+    unbounded: *mut i32,
+) -> Status {
+    guard(|| unsafe { extreme(problem, true, (u, n_outer), (start, n_inner), w, outer_loss, unbounded) })
+}
+
+/// As blo_pessimistic_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_pessimistic_f32(
+    problem: *const Problem<f32>,
+    u: *const f32,
+    n_outer: i64,
+    start: *const f32,
+    n_inner: i64,
+    w: *mut f32,
+    outer_loss: *mut c_double,
+    unbounded: *mut i32,
+) -> Status {
+    guard(|| unsafe { extreme(problem, false, (u, n_outer), (start, n_inner), w, outer_loss, unbounded) })
+}
+
+/// As blo_cycle_create_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_cycle_create_f32(
+    rows: i64,
+    n: i64,
+    x: *const f32,
+    x_stride: i64,
+    y: *const f32,
+    start: *const f32,
+    projection: i32,
+    alpha: c_double,
+    steps: i64,
+    cycle: *mut *mut Cycle<f32>,
+) -> Status {
+    guard(|| unsafe { create_cycle((rows, n), (x, x_stride), y, start, (projection, alpha, steps), cycle) })
+}
+
+/// As blo_cycle_step_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_cycle_step_f32(
+    cycle: *mut Cycle<f32>,
+    count: i64,
+    w: *mut f32,
+    n: i64,
+    solved: *mut i64,
+) -> Status {
+    guard(|| unsafe { cycle_step(cycle, count, (w, n), solved) })
+}
+
+/// As blo_cycle_destroy_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_cycle_destroy_f32(cycle: *mut *mut Cycle<f32>) {
+    unsafe { handle::destroy(cycle) }
 }

@@ -6,13 +6,13 @@ use crate::error::invalid;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 use std::thread::panicking;
 
 const IDLE: u8 = 0;
 const BUSY: u8 = 1;
 const POISONED: u8 = 2;
-/// Destroyed during a call, which frees it at its end.
+/// Destroyed, but there is a call that uses it, or a tensor that shows a part of it; the last one frees it.
 const DOOMED: u8 = 3;
 
 /// What is behind a pointer of type `Self`, which exists for the header only.
@@ -23,10 +23,13 @@ pub(super) trait Opaque {
     const TAG: u64;
 }
 
-/// A handle in memory.
+/// A handle in memory. In C's order: the tag is read before it is known what V is.
+#[repr(C)]
 struct Handle<V> {
     tag: u64,
     state: AtomicU8,
+    /// Who keeps it in memory: the caller until it is destroyed, a call, each tensor.
+    users: AtomicUsize,
     value: UnsafeCell<V>,
 }
 
@@ -43,13 +46,14 @@ pub(super) unsafe fn create<H: Opaque>(
     not_null(argument, place)?;
     // SAFETY: not null.
     unsafe { place.write(ptr::null_mut()) };
-    let handle = Handle { tag: H::TAG, state: AtomicU8::new(IDLE), value: UnsafeCell::new(body()?) };
+    let value = UnsafeCell::new(body()?);
+    let handle = Handle { tag: H::TAG, state: AtomicU8::new(IDLE), users: AtomicUsize::new(1), value };
     // SAFETY: not null.
     unsafe { place.write(Box::into_raw(Box::new(handle)).cast()) };
     Ok(())
 }
 
-/// Ends a handle and sets its place to NULL. A call that is using it goes on, and frees it at its end.
+/// Ends a handle and sets its place to NULL. A call that is using it goes on; what it shows in tensors stays with them.
 ///
 /// # Safety
 ///
@@ -66,22 +70,37 @@ pub(super) unsafe fn destroy<H: Opaque>(place: *mut *mut H) {
             return;
         }
         // SAFETY: not null, so living. A handle of another type is left alone.
-        let free = unsafe { (*pointer).tag == H::TAG && (*pointer).state.swap(DOOMED, Ordering::AcqRel) != BUSY };
-        if free {
-            // SAFETY: made by `create`, and nobody uses it.
-            unsafe { release(pointer) };
+        let ended = unsafe { (*pointer).tag == H::TAG && (*pointer).state.swap(DOOMED, Ordering::AcqRel) != DOOMED };
+        if ended {
+            // SAFETY: made by `create`; the caller's use of it ends here.
+            unsafe { leave(pointer) };
         }
     });
 }
 
+/// One user less; the last one frees it.
+///
 /// # Safety
 ///
-/// The handle was made by `create`, and nobody uses it.
-unsafe fn release<V>(pointer: *mut Handle<V>) {
+/// The handle was made by `create`, and the caller is one of its users.
+unsafe fn leave<V>(pointer: *mut Handle<V>) {
     // SAFETY: as the caller vouches. The tag goes first, so that a pointer kept too long may be noticed.
     unsafe {
-        (*pointer).tag = 0;
-        drop(Box::from_raw(pointer));
+        if (*pointer).users.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            (*pointer).tag = 0;
+            drop(Box::from_raw(pointer));
+        }
+    }
+}
+
+/// Keeps a handle's value in memory, also after the handle was destroyed.
+pub(super) struct Kept<V>(NonNull<Handle<V>>);
+
+impl<V> Drop for Kept<V> {
+    fn drop(&mut self) {
+        // SAFETY: a user of it until now.
+        unsafe { leave(self.0.as_ptr()) };
     }
 }
 
@@ -128,11 +147,24 @@ pub(super) unsafe fn enter<H: Opaque>(argument: &'static str, pointer: *const H)
     // SAFETY: as the caller vouches.
     let handle = unsafe { checked(argument, pointer) }?;
     // SAFETY: living.
-    let state = unsafe { &(*handle.as_ptr()).state };
-    match state.compare_exchange(IDLE, BUSY, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Ok(Entered { handle, unwinding: panicking() }),
-        Err(POISONED) => Err(Fail::Poisoned(argument)),
-        Err(_) => Err(Fail::Busy(argument)),
+    let Handle { state, users, .. } = unsafe { handle.as_ref() };
+    // Before the state is asked, so that a destruction at this moment leaves it to us.
+    users.fetch_add(1, Ordering::Relaxed);
+    let refusal = match state.compare_exchange(IDLE, BUSY, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => return Ok(Entered { handle, unwinding: panicking() }),
+        Err(POISONED) => Fail::Poisoned(argument),
+        Err(_) => Fail::Busy(argument),
+    };
+    drop(Kept(handle));
+    Err(refusal)
+}
+
+impl<V> Entered<V> {
+    /// Keeps the value in memory after the call, too.
+    pub fn keep(&self) -> Kept<V> {
+        // SAFETY: living.
+        unsafe { self.handle.as_ref() }.users.fetch_add(1, Ordering::Relaxed);
+        Kept(self.handle)
     }
 }
 
@@ -155,11 +187,11 @@ impl<V> DerefMut for Entered<V> {
 impl<V> Drop for Entered<V> {
     fn drop(&mut self) {
         let after = if panicking() && !self.unwinding { POISONED } else { IDLE };
-        // SAFETY: living, because destroying a busy handle leaves it to us.
-        let state = unsafe { &(*self.handle.as_ptr()).state };
-        if state.compare_exchange(BUSY, after, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            // SAFETY: doomed, and nobody else can enter it.
-            unsafe { release(self.handle.as_ptr()) };
+        // SAFETY: living, as we use it until now.
+        unsafe {
+            // Not if it was destroyed meanwhile: nobody may enter it again.
+            let _ = self.handle.as_ref().state.compare_exchange(BUSY, after, Ordering::AcqRel, Ordering::Acquire);
+            leave(self.handle.as_ptr());
         }
     }
 }
@@ -176,6 +208,15 @@ mod tests {
     impl Opaque for Counter {
         type Value = std::rc::Rc<()>;
         const TAG: u64 = 7;
+    }
+
+    #[test]
+    fn the_tag_comes_first_whatever_follows() {
+        use std::mem::offset_of;
+        assert_eq!(
+            [offset_of!(Handle<u8>, tag), offset_of!(Handle<[u64; 9]>, tag), offset_of!(Handle<u128>, tag)],
+            [0; 3]
+        );
     }
 
     #[test]
@@ -199,6 +240,14 @@ mod tests {
             destroy(&mut place);
             assert!(place.is_null() && std::rc::Rc::strong_count(&kept) == 2);
             drop(used);
+            assert_eq!(std::rc::Rc::strong_count(&kept), 1);
+            create("x", &mut place, || Ok(kept.clone())).unwrap();
+            let [first, second] = [(); 2].map(|()| enter("x", place).unwrap().keep());
+            assert_eq!(guard(|| enter("x", place).map(|_| ())), BLO_OK);
+            destroy(&mut place);
+            drop(first);
+            assert_eq!(std::rc::Rc::strong_count(&kept), 2);
+            drop(second);
             assert_eq!(std::rc::Rc::strong_count(&kept), 1);
         }
     }

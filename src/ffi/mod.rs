@@ -4,12 +4,13 @@
 //! | --- | --- |
 //! | `status` | status numbers, the last message, the version |
 //! | `problem`, `network`, `callbacks` | problem handles of every family |
+//! | `lend`, `dlpack` | arrays that are lent to problems, and vectors of handles that are lent to the caller |
 //! | `estimator`, `report` | how a hypergradient is approximated and how its solve went, as C structs |
-//! | `evaluate` | workspaces: objectives, products, hypergradients, responses, influence |
-//! | `solver` | solves with an operator of the caller's, called for its products or asking for them |
-//! | `optimizer` | first-order rules alone, for loops of the caller's own |
-//! | `run_options`, `runner` | cold- and warm-start loops |
-//! | `analysis` | checks of derivatives, equilibria, spectra |
+//! | `evaluate`, `batch` | workspaces: objectives, products, hypergradients, responses, influence |
+//! | `solver`, `several` | solves with an operator of the caller's, called for its products or asking for them |
+//! | `optimizer`, `lbfgsb` | first-order rules and L-BFGS-B alone, for loops of the caller's own |
+//! | `run_options`, `runner`, `stepping` | cold- and warm-start loops, whole and stepped from outside |
+//! | `analysis`, `solution_set` | checks of derivatives, equilibria, spectra, inner solutions |
 //! | `f32` | every `_f64` function in single precision; generated from them by `tests/header.rs` |
 //! | `family` | the families of problems behind one type |
 //! | `handle`, `guard`, `args` | what every function shares: handles, panics, pointers, sizes, growing structs |
@@ -31,8 +32,22 @@
 //!
 //! Each exported body is one call of `guard` or `contain`, which keep panics in, over a generic function for both
 //! precisions. Inputs are copied before anything runs and outputs are written after everything has succeeded, so that no
-//! Rust reference to a caller's array is alive while a callback runs (the trace, which its documentation reserves, excepted).
+//! Rust reference to a caller's array is alive while a callback runs (the trace, which its documentation reserves, and lent
+//! examples, which nobody writes to, excepted).
 //! Copies go into the handle's own arrays: nothing is allocated per step.
+//!
+//! # What Rust has and C does not
+//!
+//! | Rust | why |
+//! | --- | --- |
+//! | `bilevel::run_many` | handles may be used on any thread: the caller's threads do it, and its callbacks stay on them |
+//! | `bilevel::Sampler` | batches are the caller's indices (`blo_inner_batch`), or a runner's `batch_size` |
+//! | `solve::Spectrum`, `Filter`, `Hessian::dense` | parts; `blo_spectrum` has the eigenvalues, `blo_hvp` the columns |
+//! | `analysis::response` | one number of `blo_spectrum`'s responses |
+//! | `optimize::State::step_vjp`, `step_jvp` | parts of the unrolled estimators |
+//! | `Problem::example_scores`, `Mlp::gauss_newton` | parts; `blo_influence` has the scores |
+//! | `problem::fourier`, `one_hot` | tables are made where the data are |
+//! | `bilevel::Runner::hypergradient` | an output of each step, and `blo_runner_tensor` |
 
 #![allow(clippy::missing_safety_doc, reason = "the doc comments are the C manual, with each pointer's contract")]
 #![allow(clippy::too_many_arguments, reason = "C has no slices")]
@@ -40,32 +55,46 @@
 
 mod analysis;
 mod args;
+mod batch;
 mod callbacks;
+mod dlpack;
 mod estimator;
 mod evaluate;
 mod f32;
 mod family;
 mod guard;
 mod handle;
+mod lbfgsb;
+mod lend;
 mod network;
 mod optimizer;
 mod problem;
 mod report;
 mod run_options;
 mod runner;
+mod several;
+mod solution_set;
 mod solver;
 mod status;
+mod stepping;
 
 pub use analysis::*;
+pub use batch::*;
 pub use callbacks::*;
+pub use dlpack::*;
 pub use estimator::*;
 pub use evaluate::*;
 pub use f32::*;
+pub use lbfgsb::*;
+pub use lend::*;
 pub use network::*;
 pub use optimizer::*;
 pub use problem::*;
 pub use report::*;
 pub use run_options::*;
 pub use runner::*;
+pub use several::*;
+pub use solution_set::*;
 pub use solver::*;
 pub use status::*;
+pub use stepping::*;

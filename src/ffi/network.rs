@@ -5,6 +5,7 @@ use super::args::{room, row_stride, same_dimension, write_array};
 use super::family::Family;
 use super::guard::{Done, guard};
 use super::handle::{create, share};
+use super::lend::Lender;
 use super::problem::{BLO_REDUCTION_MEAN, ExampleRows, Problem, read_examples, read_reduction};
 use super::status::Status;
 use crate::error::invalid;
@@ -126,7 +127,7 @@ pub unsafe extern "C" fn blo_network_options_init(options: *mut NetworkOptions, 
 ///
 /// - n_widths [in], widths [in, n_widths]: the widths d, ..., c from inputs to outputs, at least two; two make a linear
 ///   model
-/// - inner, outer [in]: the examples; copied. inner.design and inner.targets may be NULL where u sets them (inner.rows
+/// - inner, outer [in]: the examples; copied or lent. inner.design and inner.targets may be NULL where u sets them (inner.rows
 ///   counts all the same)
 /// - options [in]: what the problem is; NULL for the defaults
 /// - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
@@ -179,7 +180,7 @@ pub(super) unsafe fn create_network<T: Scalar>(
         let makes_targets = matches!(kind, OuterParameters::Targets | OuterParameters::InputsAndLabelLogits);
         let outputs = model.outputs();
         // SAFETY: as the caller vouches.
-        let (inner, outer) = unsafe {
+        let ((inner, lender), (outer, other)) = unsafe {
             let names = ["inner", "inner design", "inner targets"];
             (
                 read_examples(names, inner, outputs, !makes_design, !makes_targets)?,
@@ -187,7 +188,9 @@ pub(super) unsafe fn create_network<T: Scalar>(
             )
         };
         let reduction = read_reduction(options.reduction)?;
-        Ok(Arc::new(Family::Network(Mlp::new(model, kind, inner, outer, reduction, options.l2)?)))
+        let family = Arc::new(Family::Network(Mlp::new(model, kind, inner, outer, reduction, options.l2)?));
+        [lender, other].iter().for_each(Lender::keep);
+        Ok(family)
     };
     // SAFETY: as the caller vouches.
     unsafe { create("problem", problem, body) }

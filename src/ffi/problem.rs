@@ -4,14 +4,15 @@ use super::args::{Growing, choice, dimension, elements, init_struct, not_null, r
 use super::family::Family;
 use super::guard::{Done, guard};
 use super::handle::{self, Opaque, create, share};
+use super::lend::{Lender, ReleaseFn, lend_matrix};
 use super::status::Status;
 use crate::error::invalid;
 use crate::problem::{
-    Examples, InnerTerms, L2, LeastSquares, Loss, OuterTerms, Problem as _, Quadratic, Reduction, Regression,
+    Data, ExampleData, InnerTerms, L2, LeastSquares, Loss, OuterTerms, Problem as _, Quadratic, Reduction, Regression,
 };
 use crate::{Result, Scalar};
+use std::ffi::c_void;
 use std::marker::PhantomData;
-
 use std::sync::Arc;
 
 /// A bilevel problem: u of n_outer and w of n_inner elements.
@@ -79,6 +80,10 @@ const _: () = assert!(size_of::<usize>() != 8 || size_of::<Quadratics<f64>>() ==
 
 /// Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
 /// size, then the fields. Strides are elements from row to row; 0: no gaps.
+///
+/// Without release the arrays are copied. With it they are lent: read where they are, which needs rows without gaps and
+/// elements at multiples of their size; nobody may write to them before release is called. For arrays that last longer than
+/// anything, give a release that does nothing.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ExampleRows<T> {
@@ -99,11 +104,15 @@ pub struct ExampleRows<T> {
     pub targets: *const T,
     /// The stride of targets.
     pub targets_stride: i64,
+    /// NULL (the default): the arrays are copied. Else they are lent, and release is called once when they are free again.
+    pub release: ReleaseFn,
+    /// Passed to release.
+    pub release_data: *mut c_void,
 }
 
 // SAFETY: two u32, then pointers and integers of 8 bytes, as the assertion below shows.
 unsafe impl<T: Scalar> Growing for ExampleRows<T> {
-    const FIRST_SIZE: usize = 8 + 6 * 8;
+    const FIRST_SIZE: usize = 8 + 8 * 8;
 }
 
 const _: () = assert!(size_of::<usize>() != 8 || size_of::<ExampleRows<f64>>() == ExampleRows::<f64>::FIRST_SIZE);
@@ -253,7 +262,8 @@ pub(super) unsafe fn create_quadratic<T: Scalar>(terms: *const Quadratics<T>, pr
 /// f(u, w) = s sum_i a_i l(z_i, t_i) + sum_j c_j w_j^2 / 2, s = 1 or 1/n, and F(w) = 1/N sum_i l(z_i, t_i) over the N
 /// outer examples. The options say which of t, c and a is u.
 ///
-/// - inner, outer [in]: the examples, of as many features; copied. inner.targets may be NULL with BLO_OUTER_TARGETS
+/// - inner, outer [in]: the examples, of as many features; copied or lent. inner.targets may be NULL with
+///   BLO_OUTER_TARGETS
 /// - options [in]: what the regression is; NULL for the defaults
 /// - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 ///
@@ -284,20 +294,22 @@ pub(super) unsafe fn create_regression<T: Scalar>(
         let options = if options.is_null() { DEFAULTS } else { unsafe { read_struct("options", options, DEFAULTS) }? };
         let how = options.read()?;
         // SAFETY: as the caller vouches.
-        let (inner, outer) = unsafe {
+        let ((inner, lender), (outer, other)) = unsafe {
             let own_targets = options.outer != BLO_OUTER_TARGETS;
             (
                 read_examples(["inner", "inner design", "inner targets"], inner, how.outputs, true, own_targets)?,
                 read_examples(["outer", "outer design", "outer targets"], outer, how.outputs, true, true)?,
             )
         };
-        Ok(Arc::new(how.regression(inner, outer)?))
+        let family = Arc::new(how.regression(inner, outer)?);
+        [lender, other].iter().for_each(Lender::keep);
+        Ok(family)
     };
     // SAFETY: as the caller vouches.
     unsafe { create("problem", problem, body) }
 }
 
-/// The examples of a struct; arrays that need not be there are zero.
+/// The examples of a struct, and who lent them; arrays that need not be there are zero.
 ///
 /// # Safety
 ///
@@ -308,27 +320,35 @@ pub(super) unsafe fn read_examples<T: Scalar>(
     outputs: usize,
     needs_design: bool,
     needs_targets: bool,
-) -> Result<Examples<T>> {
+) -> Result<(ExampleData<T>, Option<Arc<Lender>>)> {
     // SAFETY: zero bytes are a struct of null pointers and numbers.
     let none = unsafe { std::mem::zeroed() };
     // SAFETY: as the caller vouches.
     let examples = unsafe { read_struct(argument, examples, none) }?;
     let (rows, features) = (dimension("rows", examples.rows)?, dimension("features", examples.features)?);
     elements("rows", rows, features.max(outputs))?;
+    let lender = Lender::new(examples.release, examples.release_data);
     let read = |argument, pointer: *const T, columns, stride, needed: bool| {
         if pointer.is_null() && !needed {
             return Ok(None);
         }
         // SAFETY: as the caller vouches.
-        unsafe { read_matrix(argument, pointer, rows, columns, stride) }.map(Some)
+        let values: Data<T> = unsafe {
+            match &lender {
+                None => read_matrix(argument, pointer, rows, columns, stride)?.into(),
+                Some(lender) => lend_matrix(argument, pointer, rows, columns, stride, lender)?,
+            }
+        };
+        Ok(Some(values))
     };
     let design = read(design_name, examples.design, features, examples.design_stride, needs_design)?;
     let targets = read(targets_name, examples.targets, outputs, examples.targets_stride, needs_targets)?;
-    Ok(Examples {
-        design: design.unwrap_or_default(),
+    let examples = ExampleData {
+        design: design.unwrap_or_else(|| Vec::new().into()),
         features,
-        targets: targets.unwrap_or_else(|| vec![T::ZERO; rows * outputs]),
-    })
+        targets: targets.unwrap_or_else(|| vec![T::ZERO; rows * outputs].into()),
+    };
+    Ok((examples, lender))
 }
 
 /// Options that make sense.
@@ -384,7 +404,7 @@ impl RegressionOptions {
 }
 
 impl How {
-    fn regression<T: Scalar>(&self, inner: Examples<T>, outer: Examples<T>) -> Result<Family<T>> {
+    fn regression<T: Scalar>(&self, inner: ExampleData<T>, outer: ExampleData<T>) -> Result<Family<T>> {
         let How { group, reduction, l2, .. } = *self;
         match self.loss {
             None => match self.outer {

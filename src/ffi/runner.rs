@@ -1,18 +1,18 @@
 //! Cold- and warm-start loops: whole with a monitor, or a step at a time; saved and resumed.
 
-use super::args::{Growing, declared_size, not_null, read_array, read_path, same_dimension};
-use super::args::{count, write_array, write_optional, write_struct};
+use super::args::{Growing, declared_size, read_array, read_path, same_dimension};
+use super::args::{count, write_optional, write_struct};
 use super::estimator::{EstimatorOptions, read_estimator};
 use super::family::Family;
 use super::guard::{Done, guard};
 use super::handle::{self, Opaque, create, enter, share};
 use super::problem::Problem;
-use super::report::{ReportInfo, ReportPlace};
 use super::run_options::{RunOptions, read_options};
 use super::status::Status;
 use crate::bilevel::{Outcome, Progress, Runner as Loop, TraceRow};
 use crate::error::invalid;
 use crate::problem::Problem as _;
+use crate::solve::Space;
 use crate::{Error, Result, Scalar};
 use std::ffi::{c_char, c_double, c_void};
 use std::marker::PhantomData;
@@ -129,7 +129,18 @@ pub struct Runner<T>(PhantomData<T>);
 /// What a runner owns.
 pub(super) struct Running<T: Scalar> {
     problem: Arc<Family<T>>,
-    run: Loop<T, Arc<Family<T>>>,
+    pub(super) run: Loop<T, Arc<Family<T>>>,
+    /// What the caller gives to put in their places.
+    pub(super) given_u: Vec<T>,
+    pub(super) given_w: Vec<T>,
+}
+
+impl<T: Scalar> Running<T> {
+    fn new(problem: Arc<Family<T>>, run: Loop<T, Arc<Family<T>>>) -> Running<T> {
+        let given_u = Space::<T>::zeros(problem.outer_space());
+        let given_w = Space::<T>::zeros(problem.inner_space());
+        Running { problem, run, given_u, given_w }
+    }
 }
 
 impl<T: Scalar> Opaque for Runner<T> {
@@ -182,7 +193,8 @@ pub(super) unsafe fn create_runner<T: Scalar>(
         same_dimension("n_outer", n_outer, m)?;
         same_dimension("n_inner", n_inner, n)?;
         let (u, w) = (read_array("u", u, m)?, read_array("w", w, n)?);
-        Ok(Running { run: Loop::new(problem.clone(), settings, &u, &w)?, problem })
+        let run = Loop::new(problem.clone(), settings, &u, &w)?;
+        Ok(Running::new(problem, run))
     };
     // SAFETY: as the caller vouches.
     unsafe { create("runner", runner, body) }
@@ -214,7 +226,8 @@ pub(super) unsafe fn runner_resume<T: Scalar>(
     // SAFETY: as the caller vouches.
     let body = || unsafe {
         let problem = share("problem", problem)?;
-        Ok(Running { run: Loop::resume(problem.clone(), read_path("path", path)?)?, problem })
+        let run = Loop::resume(problem.clone(), read_path("path", path)?)?;
+        Ok(Running::new(problem, run))
     };
     // SAFETY: as the caller vouches.
     unsafe { create("runner", runner, body) }
@@ -255,8 +268,9 @@ pub(super) unsafe fn runner_reserve<T: Scalar>(runner: *mut Runner<T>, bytes: *m
     // SAFETY: as the caller vouches.
     let mut own = unsafe { enter("runner", runner) }?;
     own.run.reserve()?;
+    let held = own.run.bytes() + size_of_val(&own.given_u[..]) + size_of_val(&own.given_w[..]);
     // SAFETY: as the caller vouches.
-    unsafe { write_optional(bytes, &[own.run.bytes() as i64]) };
+    unsafe { write_optional(bytes, &[held as i64]) };
     Ok(())
 }
 
@@ -313,47 +327,6 @@ pub(super) unsafe fn run_whole<T: Scalar>(
     })?;
     // SAFETY: as the caller vouches.
     unsafe { write_struct(outcome, size, &OutcomeInfo::from(&told)) };
-    Ok(())
-}
-
-/// One outer step: look ahead, hypergradient, u, w.
-///
-/// - runner [in]: the runner
-/// - hypergradient [out, n_outer]: that of the step; may be NULL
-/// - report [out]: of its solve; may be NULL; struct_size to be set
-/// - diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
-///
-/// The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn blo_runner_step_f64(
-    runner: *mut Runner<f64>,
-    hypergradient: *mut f64,
-    report: *mut ReportInfo,
-    diverged: *mut i32,
-) -> Status {
-    // SAFETY: the caller vouches for a living handle, an array of the problem's size, and a struct of the size in its first
-    // field.
-    guard(|| unsafe { run_step(runner, hypergradient, report, diverged) })
-}
-
-pub(super) unsafe fn run_step<T: Scalar>(
-    runner: *mut Runner<T>,
-    hypergradient: *mut T,
-    report: *mut ReportInfo,
-    diverged: *mut i32,
-) -> Done {
-    // SAFETY: as the caller vouches.
-    let (mut own, report) = unsafe { (enter("runner", runner)?, ReportPlace::new(report)?) };
-    not_null("diverged", diverged)?;
-    let evaluation = own.run.outer_step()?;
-    // SAFETY: as the caller vouches.
-    unsafe {
-        write_array(diverged, &[i32::from(evaluation.is_none())]);
-        if let Some(evaluation) = evaluation {
-            write_optional(hypergradient, own.run.hypergradient());
-            report.write(&evaluation.report, evaluation.outer_loss);
-        }
-    }
     Ok(())
 }
 

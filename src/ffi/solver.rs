@@ -5,10 +5,11 @@ use super::estimator::{EstimatorOptions, read_solve};
 use super::guard::{Done, guard};
 use super::handle::{self, Opaque, create, enter};
 use super::report::{ReportInfo, ReportPlace};
+use super::several::Several;
 use super::status::Status;
 use crate::error::check_finite;
 use crate::solve::{self, FnOperator, Request, Session as Asking, Solve};
-use crate::{Error, Scalar};
+use crate::{Error, Result, Scalar};
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
@@ -29,11 +30,12 @@ pub struct Solver<T>(PhantomData<T>);
 
 /// What a solver owns.
 pub(super) struct Solving<T: Scalar> {
-    n: usize,
-    solve: Solve,
+    pub(super) n: usize,
+    pub(super) solve: Solve,
     b: Vec<T>,
     q: Vec<T>,
-    scratch: solve::Workspace<T, Vec<T>>,
+    pub(super) scratch: solve::Workspace<T, Vec<T>>,
+    pub(super) several: Several<T>,
 }
 
 impl<T: Scalar> Opaque for Solver<T> {
@@ -70,7 +72,8 @@ pub(super) unsafe fn create_solver<T: Scalar>(
         // SAFETY: as the caller vouches.
         let solve = unsafe { read_solve("estimator", "solve", estimator) }?;
         room::<T>("n", n)?;
-        Ok(Solving { n, solve, b: vec![T::ZERO; n], q: vec![T::ZERO; n], scratch: solve::Workspace::new() })
+        let [b, q] = [(); 2].map(|()| vec![T::ZERO; n]);
+        Ok(Solving { n, solve, b, q, scratch: solve::Workspace::new(), several: Several::default() })
     };
     // SAFETY: as the caller vouches.
     unsafe { create("solver", solver, body) }
@@ -111,20 +114,13 @@ pub(super) unsafe fn solve_with<T: Scalar>(
 ) -> Done {
     // SAFETY: as the caller vouches.
     let (mut own, report) = unsafe { (enter("solver", solver)?, ReportPlace::new(report)?) };
-    let product = product.ok_or(Error::Null { argument: "product" })?;
-    let Solving { n: rows, solve, b: right, q: found, scratch } = &mut *own;
+    let Solving { n: rows, solve, b: right, q: found, scratch, .. } = &mut *own;
+    let mut op = operator(product, user_data, *rows)?;
     same_dimension("n", n, *rows)?;
     not_null("q", q)?;
     // SAFETY: as the caller vouches; the size is the solver's.
     unsafe { read_into("b", b, right) }?;
     check_finite("b", right)?;
-    let mut op = FnOperator::new(*rows, |v: &[T], out: &mut [T]| {
-        // SAFETY: the arrays have n elements, and live until the callback returns.
-        match unsafe { product(n, v.as_ptr(), out.as_mut_ptr(), user_data) } {
-            0 => Ok(()),
-            code => Err(Error::Callback { name: "product", code }),
-        }
-    });
     let told = solve::solve(&mut op, solve, right, found, scratch)?;
     check_finite("q", found)?;
     // SAFETY: as the caller vouches.
@@ -133,6 +129,22 @@ pub(super) unsafe fn solve_with<T: Scalar>(
         report.write(&told, f64::NAN);
     }
     Ok(())
+}
+
+/// The operator of a callback's.
+pub(super) fn operator<T: Scalar>(
+    product: OperatorFn<T>,
+    user_data: *mut c_void,
+    rows: usize,
+) -> Result<FnOperator<T, impl FnMut(&[T], &mut [T]) -> Result<()>>> {
+    let product = product.ok_or(Error::Null { argument: "product" })?;
+    Ok(FnOperator::new(rows, move |v: &[T], out: &mut [T]| {
+        // SAFETY: the arrays have as many elements as the operator rows, and live until the callback returns.
+        match unsafe { product(rows as i64, v.as_ptr(), out.as_mut_ptr(), user_data) } {
+            0 => Ok(()),
+            code => Err(Error::Callback { name: "product", code }),
+        }
+    }))
 }
 
 /// Ends a solver and sets *solver to NULL.

@@ -103,6 +103,11 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
         &self.gradient
     }
 
+    /// What a run moves u along.
+    pub(crate) fn gradient_mut(&mut self) -> &mut PointOf<T, P> {
+        &mut self.gradient
+    }
+
     /// q of the last evaluation. For an unrolled estimator minus the sum of the adjoints of the inner gradients, so that
     /// dF/du = ∂F/∂u − Mᵀ q where M is constant; zero where it was not formed (forward mode, and one differentiated step of
     /// a problem that needs no ∂F/∂w for it: [`Problem::outer_mixed_vjp`]).

@@ -1,6 +1,6 @@
 //! Examples: a design matrix and its targets.
 
-use crate::error::{check_finite, check_len, invalid};
+use crate::error::invalid;
 use crate::{Result, Scalar};
 
 /// Examples as rows: a design matrix (rows × features, row-major) and the targets of each row. A bias is a column of ones.
@@ -32,29 +32,6 @@ impl Reduction {
             Reduction::Mean => 1.0 / rows.max(1) as f64,
         }
     }
-}
-
-/// Checks shapes and that all is finite; `outputs` is the number of targets of a row.
-pub(super) fn check<T: Scalar>(inner: &Examples<T>, outer: &Examples<T>, outputs: usize) -> Result<()> {
-    let n = inner.features;
-    if outer.features != n {
-        return Err(invalid("outer features", outer.features, format!("the inner features, {n}")));
-    }
-    if outer.targets.is_empty() {
-        return Err(invalid("outer examples", 0, "at least 1"));
-    }
-    for (design, targets, examples) in
-        [("inner design", "inner targets", inner), ("outer design", "outer targets", outer)]
-    {
-        let found = examples.targets.len();
-        if !found.is_multiple_of(outputs) {
-            return Err(invalid(targets, format!("length {found}"), format!("{outputs} for each example")));
-        }
-        check_len(design, examples.design.len(), found / outputs * n)?;
-        check_finite(design, &examples.design)?;
-        check_finite(targets, &examples.targets)?;
-    }
-    Ok(())
 }
 
 /// Checks the indices of a batch; returns n/|B|.

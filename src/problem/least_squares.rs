@@ -1,6 +1,7 @@
 //! Least squares with its targets, its L2 penalties or the weights of its examples as outer parameters.
 
-use super::examples::{Examples, Reduction, check, check_batch};
+use super::data::{ExampleData, check};
+use super::examples::{Reduction, check_batch};
 use super::penalty::{self, L2, Penalty, Source};
 use super::quadratic::cached;
 use super::{Problem, heap_of};
@@ -38,8 +39,8 @@ impl Kind {
 pub struct LeastSquares<T> {
     kind: Kind,
     penalty: Penalty,
-    inner: Examples<T>,
-    outer: Examples<T>,
+    inner: ExampleData<T>,
+    outer: ExampleData<T>,
     scale: f64,
     inner_space: Flat,
     outer_space: Flat,
@@ -77,8 +78,12 @@ impl<T: Scalar> LeastSquares<T> {
     /// # Errors
     ///
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::NonFinite`](crate::Error::NonFinite) for any array.
-    pub fn targets(inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
-        LeastSquares::new(Kind::Targets, Source::Fixed(0.0), inner, outer, reduction)
+    pub fn targets(
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
+        reduction: Reduction,
+    ) -> Result<LeastSquares<T>> {
+        LeastSquares::new(Kind::Targets, Source::Fixed(0.0), inner.into(), outer.into(), reduction)
     }
 
     /// The penalties themselves are the outer parameters: c = u.
@@ -86,8 +91,13 @@ impl<T: Scalar> LeastSquares<T> {
     /// # Errors
     ///
     /// As [`LeastSquares::targets`]. A negative u is [`Error::Invalid`](crate::Error::Invalid) wherever it is first used.
-    pub fn raw_l2(l2: L2, inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
-        LeastSquares::new(Kind::of(l2), Source::Raw(l2), inner, outer, reduction)
+    pub fn raw_l2(
+        l2: L2,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
+        reduction: Reduction,
+    ) -> Result<LeastSquares<T>> {
+        LeastSquares::new(Kind::of(l2), Source::Raw(l2), inner.into(), outer.into(), reduction)
     }
 
     /// The logarithms of the penalties are the outer parameters: c = exp(u).
@@ -95,8 +105,13 @@ impl<T: Scalar> LeastSquares<T> {
     /// # Errors
     ///
     /// As [`LeastSquares::targets`].
-    pub fn log_l2(l2: L2, inner: Examples<T>, outer: Examples<T>, reduction: Reduction) -> Result<LeastSquares<T>> {
-        LeastSquares::new(Kind::of(l2), Source::Log(l2), inner, outer, reduction)
+    pub fn log_l2(
+        l2: L2,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
+        reduction: Reduction,
+    ) -> Result<LeastSquares<T>> {
+        LeastSquares::new(Kind::of(l2), Source::Log(l2), inner.into(), outer.into(), reduction)
     }
 
     /// The logits of the inner examples' weights are the outer parameters: aᵢ = σ(uᵢ), and c = `l2` for all of w.
@@ -106,19 +121,19 @@ impl<T: Scalar> LeastSquares<T> {
     /// As [`LeastSquares::targets`], and [`Error::Invalid`](crate::Error::Invalid) for a negative `l2`.
     pub fn example_weights(
         l2: f64,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
         reduction: Reduction,
     ) -> Result<LeastSquares<T>> {
         check_nonnegative("l2", l2)?;
-        LeastSquares::new(Kind::ExampleWeights, Source::Fixed(l2), inner, outer, reduction)
+        LeastSquares::new(Kind::ExampleWeights, Source::Fixed(l2), inner.into(), outer.into(), reduction)
     }
 
     fn new(
         kind: Kind,
         source: Source,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: ExampleData<T>,
+        outer: ExampleData<T>,
         reduction: Reduction,
     ) -> Result<LeastSquares<T>> {
         check(&inner, &outer, 1)?;
@@ -206,12 +221,12 @@ impl<T: Scalar> LeastSquares<T> {
     }
 
     /// rows ← Φ x.
-    fn images(&self, examples: &Examples<T>, x: &[T], rows: &mut [T]) {
+    fn images(&self, examples: &ExampleData<T>, x: &[T], rows: &mut [T]) {
         cpu::matvec(self.inner_space.simd(), examples.features, &examples.design, x, rows);
     }
 
     /// out ← Φᵀ rows.
-    fn pull_back(&self, examples: &Examples<T>, rows: &[T], out: &mut [T]) {
+    fn pull_back(&self, examples: &ExampleData<T>, rows: &[T], out: &mut [T]) {
         cpu::matvec_transposed(self.inner_space.simd(), examples.features, &examples.design, rows, out);
     }
 }
@@ -267,7 +282,7 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
         let simd = self.inner_space.simd();
         let residual = &mut workspace.inner_rows;
         self.images(&self.inner, w, residual);
-        let targets = if self.kind == Kind::Targets { u } else { &self.inner.targets };
+        let targets = if self.kind == Kind::Targets { &u[..] } else { &self.inner.targets };
         cpu::axpy(simd, -T::ONE, targets, residual);
         let value = if self.kind == Kind::ExampleWeights {
             let terms = residual.iter().zip(&workspace.weights);
@@ -312,7 +327,7 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
             Kind::ExampleWeights => {
                 let residuals = &mut workspace.residuals;
                 self.images(&self.inner, w, residuals);
-                for ((r, t), u) in residuals.iter_mut().zip(&self.inner.targets).zip(u) {
+                for ((r, t), u) in residuals.iter_mut().zip(self.inner.targets.iter()).zip(u) {
                     *r = T::from_f64(penalty::example_slope(self.scale, *u) * (*r - *t).to_f64());
                 }
             }
@@ -377,7 +392,7 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
     fn example_scores(&self, workspace: &mut Workspace<T>, v: &Vec<T>, scores: &mut [f64]) -> Result<()> {
         check_len("scores", scores.len(), self.examples())?;
         let (simd, n) = (self.inner_space.simd(), self.inner.features);
-        let targets = if self.kind == Kind::Targets { &workspace.targets } else { &self.inner.targets };
+        let targets = if self.kind == Kind::Targets { &workspace.targets[..] } else { &self.inner.targets };
         for (i, (score, target)) in scores.iter_mut().zip(targets).enumerate() {
             let row = &self.inner.design[i * n..(i + 1) * n];
             let weight = workspace.weights.get(i).map_or(self.scale, |weight| weight.to_f64());
@@ -398,7 +413,7 @@ impl<T: Scalar> Problem<T> for LeastSquares<T> {
         let share = check_batch(batch, self.examples())?;
         self.penalty.set(u, &mut workspace.penalty)?;
         let (simd, n) = (self.inner_space.simd(), self.inner.features);
-        let targets = if self.kind == Kind::Targets { u } else { &self.inner.targets };
+        let targets = if self.kind == Kind::Targets { &u[..] } else { &self.inner.targets };
         let mut value = 0.0;
         gradient.fill(T::ZERO);
         for &i in batch {

@@ -51,6 +51,7 @@ macro_rules! in_host_memory {
     };
 }
 
+mod data;
 mod examples;
 mod least_squares;
 mod loss;
@@ -62,6 +63,7 @@ mod user;
 pub mod fourier;
 pub mod mlp;
 
+pub use data::{Data, ExampleData};
 pub use examples::{Examples, Reduction, one_hot};
 pub use least_squares::LeastSquares;
 pub use loss::Loss;

@@ -17,7 +17,8 @@
 //! parameter would double each handle of a foreign interface. Squared error has a problem of its own,
 //! [`LeastSquares`](super::LeastSquares), for its closed forms.
 
-use super::examples::{Examples, Reduction, check, check_batch};
+use super::data::{ExampleData, check};
+use super::examples::{Reduction, check_batch};
 use super::loss::{Loss, dot};
 use super::penalty::{self, L2, Penalty, Source};
 use super::{Problem, heap_of};
@@ -40,8 +41,8 @@ use crate::{Result, Scalar, cpu};
 pub struct Regression<T> {
     loss: Loss,
     penalty: Penalty,
-    inner: Examples<T>,
-    outer: Examples<T>,
+    inner: ExampleData<T>,
+    outer: ExampleData<T>,
     scale: f64,
     inner_space: Flat,
     outer_space: Flat,
@@ -77,11 +78,11 @@ impl<T: Scalar> Regression<T> {
     pub fn raw_l2(
         loss: Loss,
         l2: L2,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
         reduction: Reduction,
     ) -> Result<Regression<T>> {
-        Regression::new(loss, Source::Raw(l2), inner, outer, reduction)
+        Regression::new(loss, Source::Raw(l2), inner.into(), outer.into(), reduction)
     }
 
     /// The logarithms of the penalties are the outer parameters: c = exp(u).
@@ -92,11 +93,11 @@ impl<T: Scalar> Regression<T> {
     pub fn log_l2(
         loss: Loss,
         l2: L2,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
         reduction: Reduction,
     ) -> Result<Regression<T>> {
-        Regression::new(loss, Source::Log(l2), inner, outer, reduction)
+        Regression::new(loss, Source::Log(l2), inner.into(), outer.into(), reduction)
     }
 
     /// The logits of the inner examples' weights are the outer parameters: aᵢ = σ(uᵢ), and c = `l2` for all of w.
@@ -107,19 +108,19 @@ impl<T: Scalar> Regression<T> {
     pub fn example_weights(
         loss: Loss,
         l2: f64,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
         reduction: Reduction,
     ) -> Result<Regression<T>> {
         check_nonnegative("l2", l2)?;
-        Regression::new(loss, Source::Fixed(l2), inner, outer, reduction)
+        Regression::new(loss, Source::Fixed(l2), inner.into(), outer.into(), reduction)
     }
 
     fn new(
         loss: Loss,
         source: Source,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: ExampleData<T>,
+        outer: ExampleData<T>,
         reduction: Reduction,
     ) -> Result<Regression<T>> {
         loss.validate()?;
@@ -156,7 +157,7 @@ impl<T: Scalar> Regression<T> {
     /// Σᵢ weightᵢ ℓᵢ and, in `gradient`, its gradient in W. `rows` is scratch.
     fn data_loss(
         &self,
-        examples: &Examples<T>,
+        examples: &ExampleData<T>,
         weight: impl Fn(usize) -> f64,
         w: &[T],
         rows: &mut [T],

@@ -106,14 +106,15 @@ fn layouts() -> String {
         ($scalar:ty, $suffix:literal) => {
             layout! {
                 Callbacks<$scalar> as concat!("blo_callbacks_", $suffix) => {
-                    struct_size, reserved, inner, outer, hvp, mixed_vjp, mixed_jvp,
+                    struct_size, reserved, inner, outer, hvp, mixed_vjp, mixed_jvp, release,
                 }
                 Quadratics<$scalar> as concat!("blo_quadratics_", $suffix) => {
                     struct_size, reserved, n_outer, n_inner, a, a_stride, b, b_stride, c, c_stride, d, e, p, p_stride, f,
                     constant, outer_constant,
                 }
                 ExampleRows<$scalar> as concat!("blo_examples_", $suffix) => {
-                    struct_size, reserved, rows, features, design, design_stride, targets, targets_stride,
+                    struct_size, reserved, rows, features, design, design_stride, targets, targets_stride, release,
+                    release_data,
                 }
                 ProgressInfo<$scalar> as concat!("blo_progress_", $suffix) => {
                     struct_size, reserved, step, n_outer, n_inner, outer_loss, norm_hypergradient, u, w, hypergradient,

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod calls;
+#[path = "../common/dlpack.rs"]
+mod dlpack;
 mod options;
 mod problems;
 mod support;

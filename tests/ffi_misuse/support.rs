@@ -232,6 +232,7 @@ pub fn callbacks() -> Callbacks<f64> {
         hvp: Some(hvp),
         mixed_vjp: Some(mixed_vjp),
         mixed_jvp: None,
+        release: None,
     }
 }
 

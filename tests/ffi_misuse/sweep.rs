@@ -1,6 +1,7 @@
 //! Every exported function with each argument spoilt, one at a time: NULL for pointers, sizes that are negative, zero, huge or
 //! not the problem's, structs of wrong sizes, numbers that are not finite, unknown choices. Each gives a status and a message.
 
+use crate::dlpack::{DLManagedTensorVersioned, tensor, versioned};
 use crate::support::*;
 use blo::bilevel::TraceRow;
 use blo::ffi::*;
@@ -88,6 +89,22 @@ impl Spoil for Count {
     }
     fn spoilt(&self) -> Vec<i64> {
         vec![-1, i64::MIN, 0, 1 << 40]
+    }
+    fn wrong(&self) -> usize {
+        2
+    }
+}
+
+/// A number of which 0 and more are done at once.
+struct Few(i64);
+
+impl Spoil for Few {
+    type Value = i64;
+    fn sound(&self) -> i64 {
+        self.0
+    }
+    fn spoilt(&self) -> Vec<i64> {
+        vec![-1, i64::MIN, 0]
     }
     fn wrong(&self) -> usize {
         2
@@ -195,6 +212,8 @@ fn examples(design: &'static [f64], targets: &'static [f64]) -> ExampleRows<f64>
         design_stride: 0,
         targets: targets.as_ptr(),
         targets_stride: 0,
+        release: None,
+        release_data: null_mut(),
     }
 }
 
@@ -284,6 +303,14 @@ fn every_argument_of_every_function() {
         assert_eq!(status, BLO_ERR_INVALID, "{}", message());
     }
 
+    // Tensors of a framework.
+    let (counter, mut shape, mut len) = (std::sync::atomic::AtomicUsize::new(0), [3, 2], [3]);
+    let mut design = versioned(tensor(&DESIGN, &mut shape), &counter);
+    let mut targets = versioned(tensor(&LABELS, &mut len), &counter);
+    let [design, targets] = [&raw mut design, &raw mut targets].map(|managed| managed.cast::<c_void>());
+    let zero = Sized(ExampleRows { design: null(), ..inner.0 });
+    sweep!(names, blo_examples_from_dlpack_f64(design, targets, 1_i32, Sized(zero.0)));
+
     // Networks.
     // SAFETY: sound arguments.
     unsafe { blo_problem_create_network_f64(3, layers, &inner.0, &outer.0, &network.0, at) };
@@ -297,6 +324,8 @@ fn every_argument_of_every_function() {
     end!();
 
     // Evaluations.
+    let mut tensor = null_mut::<c_void>();
+    let shown = &raw mut tensor;
     let quadratic = Handle::quadratic();
     let problem = quadratic.0.cast_const();
     sweep!(names, blo_problem_sizes_f64(problem, number, number, number));
@@ -317,6 +346,7 @@ fn every_argument_of_every_function() {
     evaluate!(blo_hypergradient_f64(out, out));
     evaluate!(blo_response_vjp_f64(w, out));
     evaluate!(blo_response_jvp_f64(u, out));
+    sweep!(names, blo_workspace_tensor_f64(work, 2_i32, shown), { delete(shown) });
     sweep!(names, blo_workspace_reserve_f64(work, Sized(cg.0), number));
     sweep!(names, blo_inner_f64(work, u, 2_i64, w, 2_i64, out, out));
     sweep!(names, blo_outer_f64(work, u, 2_i64, w, 2_i64, out, out, out));
@@ -339,6 +369,13 @@ fn every_argument_of_every_function() {
         assert_eq!(blo_workspace_create_f64(scored.0, at), BLO_OK);
     }
     let weights = Box::leak(Box::new([0.0; 3])).as_ptr();
+    let batch = Box::leak(Box::new([2_i64, 0, 2])).as_ptr();
+    sweep!(names, blo_inner_batch_f64(work, batch, Size(3), weights, 3_i64, w, 2_i64, out, out));
+    for bad in [[0, 3], [-1, 0], [0, i64::MIN], [i64::MAX, 0]] {
+        // SAFETY: sound arguments but for an index.
+        let status = unsafe { blo_inner_batch_f64(work, bad.as_ptr(), 2, weights, 3, w, 2, out, out) };
+        refused(status, BLO_ERR_INVALID, "batch", &["example", "below 3"]);
+    }
     sweep!(names, blo_influence_f64(work, Sized(cg.0), weights, 3_i64, w, 2_i64, out, 3_i64, Sized(report.0)));
     // SAFETY: the place of a handle.
     unsafe { blo_workspace_destroy_f64(at) };
@@ -354,6 +391,42 @@ fn every_argument_of_every_function() {
     unsafe { blo_solver_create_f64(2, &cg.0, at) };
     let product: OperatorFn<f64> = Some(twice);
     sweep!(names, blo_solver_solve_f64(solver, product, Vouched(user), w, 2_i64, out, Sized(report.0)));
+    let one = || (Size(1), w, 2_i64, out, Sized(report.0));
+    let (family, epsilon) = (Sized(estimator(BLO_ESTIMATOR_MIN_NORM)), A.as_ptr());
+    {
+        let (count, b, n, q, told) = one();
+        sweep!(names, blo_solver_solve_many_f64(solver, product, Vouched(user), Size(count.0), b, n, q, Sized(told.0)));
+        sweep!(
+            names,
+            blo_solver_solve_family_f64(
+                solver,
+                product,
+                Vouched(user),
+                Size(count.0),
+                Sized(family.0),
+                b,
+                n,
+                q,
+                Sized(told.0)
+            )
+        );
+        sweep!(
+            names,
+            blo_solver_shifted_cg_f64(
+                solver,
+                product,
+                Vouched(user),
+                Size(count.0),
+                epsilon,
+                0.0_f64,
+                Count(20),
+                b,
+                n,
+                q,
+                Sized(told.0)
+            )
+        );
+    }
     // SAFETY: the place of a handle.
     unsafe { blo_solver_destroy_f64(at) };
     let mut session: *mut Session<f64> = null_mut();
@@ -386,6 +459,21 @@ fn every_argument_of_every_function() {
     sweep!(names, blo_optimizer_restart_f64(optimizer));
     // SAFETY: the place of a handle.
     unsafe { blo_optimizer_destroy_f64(at) };
+    let mut lbfgsb: *mut Lbfgsb<f64> = null_mut();
+    let at = &raw mut lbfgsb;
+    let (low, high) = ([-9.0; 2], [9.0; 2]);
+    let (low, high) = (low.as_ptr(), high.as_ptr());
+    sweep!(names, blo_lbfgsb_create_f64(w, Size(2), low, high, Size(10), 0.5_f64, at), {
+        // SAFETY: the place of a handle.
+        unsafe { blo_lbfgsb_destroy_f64(at) }
+    });
+    // SAFETY: sound arguments.
+    unsafe { blo_lbfgsb_create_f64(w, 2, low, high, 10, 0.5, at) };
+    sweep!(names, blo_lbfgsb_trial_f64(lbfgsb, out, 2_i64));
+    sweep!(names, blo_lbfgsb_tell_f64(lbfgsb, Vouched(1.0), w, 2_i64, flag));
+    sweep!(names, blo_lbfgsb_state_f64(lbfgsb, out, 2_i64, out));
+    // SAFETY: the place of a handle.
+    unsafe { blo_lbfgsb_destroy_f64(at) };
     let run = Sized(RunOptions { keep_best: 1, ..run_options() });
     let mut runner: *mut Runner<f64> = null_mut();
     let at = &raw mut runner;
@@ -397,6 +485,16 @@ fn every_argument_of_every_function() {
     unsafe { blo_runner_create_f64(problem, &run.0, &cg.0, u, 2, w, 2, at) };
     sweep!(names, blo_runner_reserve_f64(runner, number));
     sweep!(names, blo_runner_step_f64(runner, out, Sized(report.0), flag));
+    sweep!(names, blo_runner_tensor_f64(runner, 0_i32, shown), { delete(shown) });
+    sweep!(names, blo_runner_set_f64(runner, u, 2_i64, w, 2_i64));
+    // SAFETY: a living handle and an array of its size.
+    let status = unsafe { blo_runner_end_step_f64(runner, u, 2, flag) };
+    refused(status, BLO_ERR_INVALID, "runner", &["no step"]);
+    sweep!(names, blo_runner_begin_step_f64(runner, out, Sized(report.0), flag));
+    sweep!(names, blo_runner_end_step_f64(runner, u, 2_i64, flag), {
+        // SAFETY: a living handle; each end has its beginning.
+        unsafe { blo_runner_begin_step_f64(runner, null_mut(), null_mut(), flag) };
+    });
     sweep!(names, blo_runner_state_f64(runner, out, 2_i64, out, 2_i64, number));
     sweep!(names, blo_runner_best_f64(runner, out, 2_i64, out, 2_i64, out, number));
     let trace = Box::leak(Box::new([TraceRow::default(); 4])).as_mut_ptr();
@@ -445,6 +543,21 @@ fn every_argument_of_every_function() {
     );
     sweep!(names, blo_retraining_gap_f64(problem, Sized(run.0), w, u, 2_i64, w, 2_i64, out, out, out));
     sweep!(names, blo_spectrum_f64(problem, Sized(exact.0), u, 2_i64, w, 2_i64, out, out, out));
+    sweep!(names, blo_optimistic_f64(problem, u, 2_i64, w, 2_i64, out, out, flag));
+    sweep!(names, blo_pessimistic_f64(problem, u, 2_i64, w, 2_i64, out, out, flag));
+    let mut cycle: *mut Cycle<f64> = null_mut();
+    let at = &raw mut cycle;
+    let (x, y) = (DESIGN.as_ptr(), LABELS.as_ptr());
+    let warm = BLO_PROJECTION_PARTIAL_WARM;
+    sweep!(names, blo_cycle_create_f64(Size(3), Size(2), x, Stride(2), y, w, warm, 0.25_f64, Count(3), at), {
+        // SAFETY: the place of a handle.
+        unsafe { blo_cycle_destroy_f64(at) }
+    });
+    // SAFETY: sound arguments.
+    unsafe { blo_cycle_create_f64(3, 2, x, 2, y, w, warm, 0.25, 3, at) };
+    sweep!(names, blo_cycle_step_f64(cycle, Few(2), out, 2_i64, number));
+    // SAFETY: the place of a handle.
+    unsafe { blo_cycle_destroy_f64(at) };
     sweep!(names, blo_project_f64(Size(2), u, 0.5_f64, out));
 
     assert_eq!(names, exported(), "not every function was swept");
@@ -464,6 +577,17 @@ fn exported() -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// Ends a tensor that the library showed.
+fn delete(place: *mut *mut c_void) {
+    // SAFETY: the place of a tensor, or of NULL.
+    unsafe {
+        let managed = place.replace(null_mut()).cast::<DLManagedTensorVersioned>();
+        if !managed.is_null() {
+            ((*managed).deleter.unwrap())(managed);
+        }
+    }
 }
 
 fn report() -> ReportInfo {

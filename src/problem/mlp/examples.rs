@@ -5,7 +5,7 @@ use super::passes::{At, Pass};
 use super::problem::{CHUNK, Mlp, Workspace};
 use crate::error::{check_finite, check_len, invalid};
 use crate::problem::examples::check_batch;
-use crate::problem::{Examples, heap_of};
+use crate::problem::{ExampleData, heap_of};
 use crate::{Result, Scalar};
 
 /// The rows of a batch, gathered.
@@ -32,7 +32,7 @@ impl<T: Scalar> Gathered<T> {
 
 /// Checks shapes and values; a design that is not `given` is not looked at.
 pub(super) fn check_examples<T: Scalar>(
-    examples: &Examples<T>,
+    examples: &ExampleData<T>,
     [design, targets]: [&'static str; 2],
     outputs: usize,
     given: bool,

@@ -8,7 +8,7 @@ use super::passes::{At, Back, Pass, Sweep};
 use super::series::Series;
 use crate::cpu::{self, Simd};
 use crate::error::invalid;
-use crate::problem::{self, Examples, Problem, Reduction};
+use crate::problem::{self, ExampleData, Problem, Reduction};
 use crate::solve::{self, Flat, Inverse, Report, Solve, Step};
 use crate::{Result, Scalar};
 
@@ -36,8 +36,8 @@ pub(super) const CHUNK: usize = 256;
 pub struct Mlp<T> {
     model: Model,
     pub(super) kind: OuterParameters,
-    inner: Examples<T>,
-    outer: Examples<T>,
+    inner: ExampleData<T>,
+    outer: ExampleData<T>,
     /// n.
     rows: usize,
     scale: f64,
@@ -84,11 +84,12 @@ impl<T: Scalar> Mlp<T> {
     pub fn new(
         model: Model,
         kind: OuterParameters,
-        inner: Examples<T>,
-        outer: Examples<T>,
+        inner: impl Into<ExampleData<T>>,
+        outer: impl Into<ExampleData<T>>,
         reduction: Reduction,
         l2: f64,
     ) -> Result<Mlp<T>> {
+        let (inner, outer) = (inner.into(), outer.into());
         kind.validate()?;
         check_l2(l2)?;
         let (d, c) = (model.inputs(), model.outputs());
@@ -128,12 +129,12 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// The inner examples, as given.
-    pub fn inner_examples(&self) -> &Examples<T> {
+    pub fn inner_examples(&self) -> &ExampleData<T> {
         &self.inner
     }
 
     /// The outer examples.
-    pub fn outer_examples(&self) -> &Examples<T> {
+    pub fn outer_examples(&self) -> &ExampleData<T> {
         &self.outer
     }
 
@@ -169,7 +170,7 @@ impl<T: Scalar> Mlp<T> {
     }
 
     pub(super) fn batch<'a>(&'a self, data: &'a Data<T>) -> Batch<'a, T> {
-        let targets = if self.kind.sets_targets() { &data.t } else { &self.inner.targets };
+        let targets = if self.kind.sets_targets() { &data.t[..] } else { &self.inner.targets };
         Batch { outputs: self.model.outputs(), targets, weights: &data.weights }
     }
 
