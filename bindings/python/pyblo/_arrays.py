@@ -23,6 +23,8 @@ def read(value: Array, dtype: np.dtype[Any], name: str) -> ndarray:
     if not isinstance(value, ndarray):
         if hasattr(value, "__dlpack__"):
             value = _from_dlpack(value, name)
+        elif value is None:
+            raise InvalidError(f"{name}: found None, expected an array")
         else:
             # Numbers of Python have no precision of their own.
             try:

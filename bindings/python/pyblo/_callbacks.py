@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import signal
+import sys
 import threading
 from typing import Any, Callable
 
-from . import _abi, _errors
+from . import _errors
 from ._arrays import answer, views
-from ._library import LIBRARY, api, c_type
+from ._library import LIBRARY, api
 
 #: The exception that left a callback of this thread, until the call that ran it has returned.
 _thrown = threading.local()
-_interrupted = False
 _main = threading.main_thread()
 
 
@@ -22,47 +21,42 @@ def kept(body: Callable[..., int], kind: Any) -> Any:
 
     def trampoline(*arguments: Any) -> int:
         try:
-            if _interrupted:
-                raise KeyboardInterrupt
-            return body(*arguments)
+            # After an exception nothing more is run.
+            return -1 if hasattr(_thrown, "error") else body(*arguments)
         except BaseException as error:
             _thrown.error = error
             return -1
 
-    _trampolines.add(trampoline.__code__)
     return kind(trampoline)
 
 
-# Python runs the handler of a signal that arrived during a call of the library when the next callback is entered, before
-# its try begins: what the handler raises there would be printed and lost.
-_trampolines: set[Any] = set()
-
-
-def _on_interrupt(number: int, frame: Any) -> None:
-    global _interrupted
-    if frame is not None and frame.f_code in _trampolines:
-        _interrupted = True
-    else:
-        raise KeyboardInterrupt
+_TRAMPOLINE = next(code for code in kept.__code__.co_consts if getattr(code, "co_name", "") == "trampoline")
 
 
 def call(function: Any, *arguments: Any) -> None:
     """Calls a function that returns a status and may run callbacks; raises what left one of them."""
-    global _interrupted
-    watch = threading.current_thread() is _main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if watch:
-        signal.signal(signal.SIGINT, _on_interrupt)
+    # Python runs the handler of a signal that arrived in the library when the next callback is entered, before its try
+    # begins. What the handler raises there, such as KeyboardInterrupt, would be printed and lost.
+    main = threading.current_thread() is _main
+    if main:
+        previous = sys.unraisablehook
+
+        def unraisable(lost: Any) -> None:
+            trace = lost.exc_traceback
+            if trace is not None and trace.tb_frame.f_code is _TRAMPOLINE:
+                _thrown.error = lost.exc_value
+            else:
+                previous(lost)
+
+        sys.unraisablehook = unraisable
     try:
         status = function(*arguments)
     finally:
-        if watch:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            interrupted, _interrupted = _interrupted, False
-    error = _thrown.__dict__.pop("error", None)
+        if main:
+            sys.unraisablehook = previous
+        error = _thrown.__dict__.pop("error", None)
     if error is not None:
         raise error
-    if watch and interrupted:
-        raise KeyboardInterrupt
     if status:
         raise _errors.error(LIBRARY, status)
 
@@ -121,5 +115,3 @@ def operator(function: Callable[[Any], Any], n: int, dtype: Any) -> Any:
 
     return kept(body, api(dtype).operator_fn)
 
-
-__all__ = ["_abi", "c_type", "call", "kept", "operator", "problem_table"]

@@ -48,7 +48,7 @@ def fill(struct: Any, prefixes: dict[str, str], values: dict[str, Any]) -> Any:
             elif kinds[name] is not _abi.blo_rule:
                 value = operator.index(value)
             setattr(struct, name, value)
-        except TypeError:
+        except (TypeError, ValueError):
             raise InvalidError(f"{name}: found {value!r}, expected {_expected(kinds[name])}") from None
         if isinstance(value, int) and getattr(struct, name) != value:
             raise InvalidError(f"{name}: found {value}, expected an integer that fits its type")
