@@ -13,6 +13,9 @@ The library's own manual, function by function, is in ``pyblo.manual("blo_hyperg
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from . import _abi
 from ._errors import (
     AsymmetricError,
@@ -58,6 +61,12 @@ def manual(name: str) -> str:
     if not name.startswith("blo_") or not isinstance(found, type) or not found.__doc__:
         raise InvalidError(f"name: found {name!r}, expected a function or struct of blo.h")
     return found.__doc__
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("jax", "torch"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [

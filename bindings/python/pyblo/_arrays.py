@@ -61,19 +61,13 @@ def pointer(array: ndarray) -> Any:
         return array.ctypes.data
 
 
-def given(value: Array, dtype: np.dtype[Any], name: str) -> tuple[ndarray, Any]:
-    """An array to be read, and its address; the library checks its size."""
+def given(value: Array, dtype: np.dtype[Any], name: str, size: int) -> tuple[ndarray, Any]:
+    """An array to be read, and its address."""
     if type(value) is not ndarray or value.dtype is not dtype or not value.flags.c_contiguous or not value.ndim:
         value = read(value, dtype, name)
-    return value, pointer(value)
-
-
-def sized(value: Array, size: int, dtype: np.dtype[Any], name: str) -> tuple[ndarray, Any]:
-    """As given, for arrays whose size the library is not told."""
-    value, address = given(value, dtype, name)
     if value.size != size:
         raise ShapeError(f"{name}: found {value.size} elements, expected {size}")
-    return value, address
+    return value, pointer(value)
 
 
 def shaped(value: Array, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> ndarray:

@@ -56,7 +56,10 @@ def call(function: Any, *arguments: Any) -> None:
             sys.unraisablehook = previous
         error = _thrown.__dict__.pop("error", None)
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # a cycle, with its traceback
     if status:
         raise _errors.error(LIBRARY, status)
 

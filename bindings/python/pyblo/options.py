@@ -48,6 +48,8 @@ def fill(struct: Any, prefixes: dict[str, str], values: dict[str, Any]) -> Any:
             elif kinds[name] is not _abi.blo_rule:
                 value = operator.index(value)
             setattr(struct, name, value)
+        except InvalidError:
+            raise
         except (TypeError, ValueError):
             raise InvalidError(f"{name}: found {value!r}, expected {_expected(kinds[name])}") from None
         if isinstance(value, int) and getattr(struct, name) != value:

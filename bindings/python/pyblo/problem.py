@@ -201,8 +201,8 @@ class Problem(Handle):
     def check_derivatives(self, u: Array, w: Array, *, tolerance: float | None = None, seed: int = 0) -> Check:
         """Compares the problem's functions with differences of what they are the derivatives of; see
         blo_check_derivatives_f64. Choose a point in general position."""
-        u, u_at = given(u, self.dtype, "u")
-        w, w_at = given(w, self.dtype, "w")
+        u, u_at = given(u, self.dtype, "u", self.n_outer)
+        w, w_at = given(w, self.dtype, "w", self.n_inner)
         tolerance = _abi.BLO_DEFAULT if tolerance is None else tolerance
         verdict, needed, text = ctypes.c_int32(), ctypes.c_size_t(), ctypes.create_string_buffer(1 << 14)
         while True:
@@ -222,7 +222,7 @@ class Problem(Handle):
 
     def predict(self, w: Array, x: Array) -> ndarray:
         """The outputs (rows, c) of a network for examples x (rows, d), before any softmax."""
-        w, w_at = given(w, self.dtype, "w")
+        w, w_at = given(w, self.dtype, "w", self.n_inner)
         x = read(x, self.dtype, "x")
         if self._widths is None:
             raise InvalidError("predict: found a problem that is no network")

@@ -121,8 +121,8 @@ class Runner(Handle):
         estimator: Estimator | None = None,
     ) -> None:
         self._prepare(problem)
-        u, u_at = given(u, problem.dtype, "u")
-        w, w_at = given(w, problem.dtype, "w")
+        u, u_at = given(u, problem.dtype, "u", problem.n_outer)
+        w, w_at = given(w, problem.dtype, "w", problem.n_inner)
         self._outer_steps = (options or RunOptions()).outer_steps
         how = [place(options, RunOptions, "options"), place(estimator, Estimator, "estimator")]
         arguments = [*how, u_at, u.size, w_at, w.size, self._place]

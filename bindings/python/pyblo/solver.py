@@ -42,7 +42,7 @@ class Solver(_OfSize):
         """q = r(H) b; product(v) returns H v. The v that it sees is valid until it returns."""
         if not callable(product):
             raise InvalidError(f"product: found {type(product).__name__}, expected a function")
-        b, b_at = given(b, self.dtype, "b")
+        b, b_at = given(b, self.dtype, "b", self.n)
         q = np.empty(self.n, self.dtype) if out is None else out
         q_at = taken(q, self.n, self.dtype, "out")
         function = operator(product, self.n, self.dtype)
@@ -72,18 +72,17 @@ class Session(_OfSize):
 
     def start(self, b: Array) -> None:
         """Begins a solve; one that is under way is given up."""
-        b, b_at = given(b, self.dtype, "b")
+        b, b_at = given(b, self.dtype, "b", self.n)
         plain(self._api.session_start, self._handle, b_at, b.size)
 
     def step(self, answer: Array = None) -> tuple[str, ndarray]:
         """Gives the product last asked for: ("product", v), whose product is wanted next, or ("done", q)."""
         vector, request = np.empty(self.n, self.dtype), ctypes.c_int32()
-        size, answer_at = self.n, None
+        answer_at = None
         if answer is not None:
-            answer, answer_at = given(answer, self.dtype, "answer")
-            size = answer.size
+            answer, answer_at = given(answer, self.dtype, "answer", self.n)
         to = taken(vector, self.n, self.dtype, "vector")
-        arguments = [answer_at, size, ctypes.byref(request), to, self._report.place]
+        arguments = [answer_at, self.n, ctypes.byref(request), to, self._report.place]
         plain(self._api.session_step, self._handle, *arguments)
         return self._requests.get(request.value, str(request.value)), vector
 
@@ -98,9 +97,7 @@ class Optimizer(_OfSize):
     def step(self, gradient: Array, x: ndarray) -> None:
         """x, in place, moves along the gradient at x."""
         x_at = taken(x, self.n, self.dtype, "x")
-        gradient, gradient_at = given(gradient, self.dtype, "gradient")
-        if gradient.size != self.n:
-            raise InvalidError(f"gradient: found {gradient.size} elements, expected {self.n}")
+        gradient, gradient_at = given(gradient, self.dtype, "gradient", self.n)
         plain(self._api.optimizer_step, self._handle, gradient_at, x_at, self.n)
 
     def restart(self) -> None:

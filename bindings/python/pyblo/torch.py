@@ -56,10 +56,13 @@ def problem(inner: Callable[..., Any], outer: Callable[..., Any], u: Any, w: Any
 
         return along
 
+    def graph(function: Callable[..., Any]) -> Callable[..., Any]:
+        # A backward pass runs without graphs, and may run these.
+        return torch.enable_grad()(function)
+
     size_u, size_w, dtype = u.numel(), w.numel(), u.detach().numpy().dtype
-    return Problem.callbacks(
-        size_u, size_w, inner=inner_gradient, outer=outer_gradient, hvp=product(1), mixed_vjp=product(0), dtype=dtype
-    )
+    functions = {"inner": inner_gradient, "outer": outer_gradient, "hvp": product(1), "mixed_vjp": product(0)}
+    return Problem.callbacks(size_u, size_w, dtype=dtype, **{name: graph(of) for name, of in functions.items()})
 
 
 class _Solution(torch.autograd.Function):

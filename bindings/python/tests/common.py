@@ -25,6 +25,11 @@ class Case:
     def apply(self, r):
         return self.vectors * np.array([r(value) for value in self.values]) @ self.vectors.T
 
+    def in_range(self):
+        """The same with B in the range of H, so that there are inner solutions."""
+        self.b = self.apply(lambda value: float(value != 0.0)) @ self.b
+        return self
+
     def problem(self, dtype=np.float64):
         arrays = (array.astype(dtype) for array in (self.h, self.b, np.eye(self.n)))
         return pyblo.Problem.quadratic(*arrays, f=self.f.astype(dtype))

@@ -51,12 +51,10 @@ def test_estimators_equal_their_filters(n, rank, dtype):
 
 @pytest.mark.parametrize("n, rank", SHAPES)
 def test_unrolling_from_a_solution_is_the_series_with_one_term_less(n, rank):
-    case, alpha = Case(3, n, rank, 10.0), 0.7
-    # B u has to be in the range of H for a solution to exist.
-    b = case.apply(lambda value: float(value != 0.0)) @ case.b
-    with pyblo.Workspace(pyblo.Problem.quadratic(case.h, b, np.eye(n), f=case.f)) as workspace:
+    case, alpha = Case(3, n, rank, 10.0).in_range(), 0.7
+    with pyblo.Workspace(case.problem()) as workspace:
         w = workspace.fixpoint(case.u, case.w)
-        assert np.linalg.norm(case.h @ w + b @ case.u) <= 1e-12 * (1 + np.linalg.norm(b @ case.u))
+        assert np.linalg.norm(case.h @ w + case.b @ case.u) <= 1e-12 * (1 + np.linalg.norm(case.b @ case.u))
         for steps in (1, 2, 3, 10):
             neumann = pyblo.Estimator("neumann", terms=steps - 1, alpha=alpha)
             expected = workspace.hypergradient(case.u, w, neumann)
