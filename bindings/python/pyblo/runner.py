@@ -176,9 +176,10 @@ class Runner(Handle):
         trace = np.zeros(capacity, TRACE)
         outcome = _abi.blo_outcome(struct_size=ctypes.sizeof(_abi.blo_outcome))
         bar = _Bar(self._outer_steps) if progress and sys.stderr.isatty() else None
-        function, arguments = self._watch(monitor, bar), [trace_every, pointer(trace) if capacity else None, capacity]
+        rows = (_abi.blo_trace_row * capacity).from_buffer(trace) if capacity else None
+        arguments = [self._watch(monitor, bar), None, trace_every, rows, capacity, ctypes.byref(outcome)]
         try:
-            call(self._api.runner_run, self._handle, function, None, *arguments, ctypes.byref(outcome))
+            call(self._api.runner_run, self._handle, *arguments)
         finally:
             if bar is not None:
                 bar.close()

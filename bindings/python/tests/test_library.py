@@ -12,12 +12,14 @@ import pytest
 import pyblo
 from pyblo import _abi, _errors, _library
 
-LEDGER = Path(__file__).resolve().parents[3] / "tests" / "abi"
+HERE = Path(__file__).resolve().parent
+LEDGER = HERE.parents[2] / "tests" / "abi"
 
 
 def imported(library):
     environment = dict(os.environ, BLO_LIBRARY=str(library))
-    return subprocess.run([sys.executable, "-c", "import pyblo"], capture_output=True, text=True, env=environment)
+    command = [sys.executable, "-c", "import pyblo"]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE)
 
 
 def test_a_library_that_is_not_there_or_not_ours_is_refused(tmp_path):
@@ -110,4 +112,4 @@ def test_every_public_name_has_a_docstring():
 
 def test_frameworks_are_imported_only_when_asked_for():
     program = "import sys, pyblo; assert not {'jax', 'torch'} & set(sys.modules); assert not hasattr(pyblo, 'nothing')"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=HERE)

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from common import Case
 
 import pyblo
 
+HERE = Path(__file__).resolve().parent
 CASE = Case(1, 6, 6, 5.0, m=4)
 ESTIMATOR = pyblo.Estimator("min_norm", by="dense")
 
@@ -118,10 +120,10 @@ pyblo.Runner(problem, np.ones(2), np.ones(2), options).run(progress=True)
 
 def test_progress_is_shown_in_a_terminal_only():
     command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, capture_output=True, check=True)
+    done = subprocess.run(command, capture_output=True, check=True, cwd=HERE)
     assert done.stdout == b"" and done.stderr == b""
     parent, child = pty.openpty()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=child, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=child, check=True, cwd=HERE)
     os.close(child)
     shown = os.read(parent, 10_000)
     os.close(parent)
