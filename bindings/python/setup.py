@@ -42,7 +42,7 @@ class BuildWithLibrary(build_py):
     def run(self) -> None:
         super().run()
         if self.editable_mode:
-            shutil.copy2(library(), Path(__file__).parent / "pyblo" / NAME)
+            shutil.copy2(library(), Path(__file__).parent / "src" / "pyblo" / NAME)
         else:
             shutil.copy2(library(), Path(self.build_lib) / "pyblo" / NAME)
 

@@ -38,7 +38,7 @@ fn fresh(path: &str, expected: &str) {
 
 #[test]
 fn python_is_fresh() {
-    fresh("bindings/python/pyblo/_abi.py", &python::emit(&header()));
+    fresh("bindings/python/src/pyblo/_abi.py", &python::emit(&header()));
 }
 
 /// The ledger of the binary interface was not made by this parser.
