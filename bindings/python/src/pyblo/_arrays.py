@@ -12,7 +12,7 @@ from ._errors import InvalidError, ShapeError
 from ._library import F64, c_type
 
 #: An object at the address of an array's buffer: a fifth of the time that array.ctypes.data takes.
-_from_buffer = (ctypes.c_char * 0).from_buffer
+_from_buffer: Any = (ctypes.c_char * 0).from_buffer
 
 #: What is taken for an array: NumPy's, anything with __dlpack__ on the CPU, or numbers in lists.
 Array = Any
@@ -94,7 +94,8 @@ def taken(out: Any, size: int, dtype: np.dtype[Any], name: str) -> Any:
 
 def views(size: int, dtype: np.dtype[Any], writeable: bool) -> Any:
     """A function from an address in the library's memory to an array over it, which remembers what it made."""
-    kind, known = c_type(dtype) * size, {}
+    kind = c_type(dtype) * size
+    known: dict[int, ndarray] = {}
 
     def view(address: int) -> ndarray:
         array = known.get(address)

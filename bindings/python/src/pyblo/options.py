@@ -239,13 +239,13 @@ class ReportBuffer:
 
     def read(self) -> Report:
         """The report, as it is now."""
-        return Report(*read_fields(self.struct, Report, "BLO_ENDING_"))
+        return Report._make(read_fields(self.struct, Report._fields, "BLO_ENDING_"))
 
 
-def read_fields(struct: Any, kind: Any, prefix: str) -> list[Any]:
-    """The fields of a struct that a tuple has, its ending by name."""
+def read_fields(struct: Any, names: tuple[str, ...], prefix: str) -> list[Any]:
+    """Fields of a struct, its ending by name."""
     known, values = _NAMES[prefix], []
-    for name in kind._fields:
+    for name in names:
         value = getattr(struct, name)
         values.append(known.get(value, str(value)) if name == "ending" else value)
     return values

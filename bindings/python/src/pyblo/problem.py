@@ -106,7 +106,7 @@ class Problem(Handle):
         options = _abi.blo_regression_options()
         _init(options)
         prefixes = {"loss": "BLO_LOSS_", "outer": "BLO_OUTER_", "group": "BLO_GROUP_", "reduction": "BLO_REDUCTION_"}
-        values = {"loss": loss, "outer": outer_parameters, "group": group, "reduction": reduction}
+        values: dict[str, Any] = {"loss": loss, "outer": outer_parameters, "group": group, "reduction": reduction}
         fill(options, prefixes, values | {"classes": classes, "l2": l2})
         outputs = options.classes if options.loss == _abi.BLO_LOSS_SOFTMAX else 1
         dtype, keep, rows = _examples(inner, outer, outputs, None, dtype)
@@ -144,7 +144,7 @@ class Problem(Handle):
             "group": "BLO_NETWORK_GROUP_",
             "reduction": "BLO_REDUCTION_",
         }
-        values = {"activation": activation, "loss": loss, "outer": outer_parameters, "group": group}
+        values: dict[str, Any] = {"activation": activation, "loss": loss, "outer": outer_parameters, "group": group}
         values |= {"reduction": reduction, "l2": l2, "proximal_weight": proximal_weight}
         fill(options, prefixes, values)
         try:

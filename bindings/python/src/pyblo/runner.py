@@ -22,7 +22,7 @@ from .options import Estimator, Report, ReportBuffer, RunOptions, place, read_fi
 from .problem import Problem
 
 #: One row of a trace, as NumPy sees it; the fields are those of blo_trace_row.
-TRACE = np.dtype([(name, "i8" if name == "step" else "f8") for name, _ in _abi.blo_trace_row._fields_])
+TRACE = np.dtype([(name, "i8" if name == "step" else "f8") for name, *_ in _abi.blo_trace_row._fields_])
 
 
 class Outcome(NamedTuple):
@@ -37,17 +37,6 @@ class Outcome(NamedTuple):
     outer_loss: float
     norm_hypergradient: float
     trace: ndarray
-
-
-class _Counted(NamedTuple):
-    ending: str
-    steps: int
-    inner_steps: int
-    products: int
-    doubtful_solves: int
-    trace_rows: int
-    outer_loss: float
-    norm_hypergradient: float
 
 
 class Best(NamedTuple):
@@ -123,7 +112,7 @@ class Runner(Handle):
         self._prepare(problem)
         u, u_at = given(u, problem.dtype, "u", problem.n_outer)
         w, w_at = given(w, problem.dtype, "w", problem.n_inner)
-        self._outer_steps = (options or RunOptions()).outer_steps
+        self._outer_steps: int | None = (options or RunOptions()).outer_steps
         how = [place(options, RunOptions, "options"), place(estimator, Estimator, "estimator")]
         arguments = [*how, u_at, u.size, w_at, w.size, self._place]
         plain(self._api.runner_create, problem._handle, *arguments)
@@ -136,13 +125,13 @@ class Runner(Handle):
         self._report = ReportBuffer()
         self._diverged = ctypes.c_int32()
         self._diverged_place = ctypes.byref(self._diverged)
-        self._outer_steps: int | None = None
 
     @classmethod
     def resume(cls, problem: Problem, path: str | os.PathLike[str]) -> Runner:
         """Goes on with a run that ``save`` wrote: on the same build and machine with the same bits."""
         runner = cls.__new__(cls)
         runner._prepare(problem)
+        runner._outer_steps = None
         plain(runner._api.runner_resume, problem._handle, os.fspath(path).encode(), runner._place)
         return runner
 
@@ -173,7 +162,7 @@ class Runner(Handle):
             if trace_every and self._outer_steps is None:
                 raise InvalidError("capacity: found None, expected a number for a resumed run with a trace")
             capacity = (self._outer_steps or 0) // trace_every + 2 if trace_every else 0
-        trace = np.zeros(capacity, TRACE)
+        trace: Any = np.zeros(capacity, TRACE)
         outcome = _abi.blo_outcome(struct_size=ctypes.sizeof(_abi.blo_outcome))
         bar = _Bar(self._outer_steps) if progress and sys.stderr.isatty() else None
         rows = (_abi.blo_trace_row * capacity).from_buffer(trace) if capacity else None
@@ -183,8 +172,8 @@ class Runner(Handle):
         finally:
             if bar is not None:
                 bar.close()
-        counted = read_fields(outcome, _Counted, "BLO_RUN_")
-        return Outcome(*counted, trace[: outcome.trace_rows])
+        counted = read_fields(outcome, Outcome._fields[:-1], "BLO_RUN_")
+        return Outcome._make([*counted, trace[: outcome.trace_rows]])
 
     def _watch(self, monitor: Any, bar: Any) -> Any:
         """The library's monitor. Without any, one that does nothing lets an interrupt stop a run of the main thread."""
