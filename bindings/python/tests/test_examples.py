@@ -47,3 +47,12 @@ def test_figure_7_remembers_more_than_its_points_teach(tmp_path):
 def test_the_jax_example():
     pytest.importorskip("jax", reason="jax is not installed")
     assert "relative difference" in run("jax_model.py")
+
+
+def test_the_readme_s_ten_lines(capsys):
+    text = (EXAMPLES.parent / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    scope = {}
+    exec(code, scope)
+    assert scope["outcome"].ending == "converged" and abs(scope["runner"].problem.n_outer) == 2
+    assert "[2. 4.] converged" in capsys.readouterr().out
