@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+from types import CodeType
 from typing import Any, Callable
 
 from . import _errors
@@ -30,7 +31,20 @@ def kept(body: Callable[..., int], kind: Any) -> Any:
     return kind(trampoline)
 
 
-_TRAMPOLINE = next(code for code in kept.__code__.co_consts if getattr(code, "co_name", "") == "trampoline")
+def _idle(_progress: Any, _data: Any) -> int:
+    return -1 if hasattr(_thrown, "error") else 0
+
+
+# Without the pointer to a struct, which would be made anew at each step.
+_IDLE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(_idle)
+
+
+def idle(kind: Any) -> Any:
+    """A monitor that does nothing but let Python see a signal."""
+    return ctypes.cast(_IDLE, kind)
+
+
+_TRAMPOLINES = {code for code in kept.__code__.co_consts if isinstance(code, CodeType)} | {_idle.__code__}
 
 
 def call(function: Any, *arguments: Any) -> None:
@@ -43,7 +57,7 @@ def call(function: Any, *arguments: Any) -> None:
 
         def unraisable(lost: Any) -> None:
             trace = lost.exc_traceback
-            if trace is not None and trace.tb_frame.f_code is _TRAMPOLINE:
+            if trace is not None and trace.tb_frame.f_code in _TRAMPOLINES:
                 _thrown.error = lost.exc_value
             else:
                 previous(lost)

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from . import _abi
 from ._arrays import Array, given, pointer, taken
-from ._callbacks import call, kept
+from ._callbacks import call, idle, kept
 from ._errors import InvalidError
 from ._handle import Handle
 from ._library import c_type, plain
@@ -180,7 +180,7 @@ class Runner(Handle):
         kind = self._api.monitor_fn
         if monitor is None and bar is None:
             main = threading.current_thread() is threading.main_thread()
-            return kept(lambda _at, _data: 0, kind) if main else kind()
+            return idle(kind) if main else kind()
         if monitor is not None and not callable(monitor):
             raise InvalidError(f"monitor: found {type(monitor).__name__}, expected a function")
         seen = Progress(c_type(self.dtype))
