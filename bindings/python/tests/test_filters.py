@@ -87,6 +87,8 @@ def test_solver_and_session_equal_the_filter_and_each_other():
 def test_the_report_tells_what_was_done():
     case = Case(0, 7, 7, 10.0)
     with pyblo.Workspace(case.problem()) as workspace:
+        with pytest.raises(pyblo.InvalidError, match="report: found no solve"):
+            _ = workspace.report
         q = np.empty(7)
         workspace.hypergradient(case.u, case.w, pyblo.Estimator("neumann", terms=9, alpha=0.5), q=q)
         report = workspace.report

@@ -235,10 +235,13 @@ class ReportBuffer:
     def __init__(self) -> None:
         self.struct = _abi.blo_report()
         self.struct.struct_size = ctypes.sizeof(self.struct)
+        self.struct.ending = -1
         self.place = ctypes.byref(self.struct)
 
     def read(self) -> Report:
         """The report, as it is now."""
+        if self.struct.ending < 0:
+            raise InvalidError("report: found no solve, expected one that succeeded")
         return Report._make(read_fields(self.struct, Report._fields, "BLO_ENDING_"))
 
 

@@ -35,7 +35,7 @@ class Solver(_OfSize):
 
     @property
     def report(self) -> Report:
-        """How the last solve went."""
+        """How the last solve that succeeded went."""
         return self._report.read()
 
     def solve(self, product: Callable[[Any], Array], b: Array, *, out: ndarray | None = None) -> ndarray:

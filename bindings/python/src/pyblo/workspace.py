@@ -36,7 +36,7 @@ class Workspace(Handle):
 
     @property
     def report(self) -> Report:
-        """How the last solve went."""
+        """How the last solve that succeeded went."""
         return self._report.read()
 
     def hypergradient(
