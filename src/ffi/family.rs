@@ -110,6 +110,17 @@ impl<T: Scalar> Problem<T> for Family<T> {
         both!(self, at, (p, at) => p.mixed_vjp(at, v, out), foreign())
     }
 
+    fn outer_mixed_vjp(
+        &self,
+        at: &mut At<T>,
+        u: &Vec<T>,
+        w: &Vec<T>,
+        gradient_u: &mut Vec<T>,
+        out: &mut Vec<T>,
+    ) -> Result<Option<f64>> {
+        both!(self, at, (p, at) => p.outer_mixed_vjp(at, u, w, gradient_u, out), foreign())
+    }
+
     fn mixed_jvp(&self, at: &mut At<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
         both!(self, at, (p, at) => p.mixed_jvp(at, du, out), foreign())
     }
