@@ -5,11 +5,10 @@ use super::probe::{Capability, probe};
 use crate::error::invalid;
 use crate::{Error, Result, Scalar};
 use cudarc::driver::sys::{self, CUresult};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most blocks of the first stage of a reduction.
 pub(super) const PARTIALS: usize = 256;
@@ -19,9 +18,10 @@ const BLOCK: u32 = 256;
 
 /// An open device. Copies share it; it closes when the last of them and of all that lives on it is gone.
 ///
-/// A device and what lives on it stay on one thread.
+/// Threads may share a device and the problems on it, each with vectors and workspaces of its own; their work is queued on the
+/// device's one stream.
 #[derive(Debug, Clone)]
-pub struct Device(Rc<Inner>);
+pub struct Device(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -29,10 +29,22 @@ struct Inner {
     context: sys::CUcontext,
     stream: sys::CUstream,
     name: String,
-    loaded: RefCell<Loaded>,
-    error: RefCell<Option<Error>>,
+    loaded: Mutex<Loaded>,
+    error: Mutex<Option<Error>>,
+    /// Held by who uses `partials`, from the first stage of a reduction until its result has been read.
+    reduces: Mutex<()>,
     /// Partial sums, and behind them the total.
     partials: sys::CUdeviceptr,
+}
+
+// SAFETY: the driver's functions may be called from any thread with any of these handles; what is changed is behind locks.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+/// Nothing is left half-done under these locks, so that a panic of another user spoils nothing.
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Default)]
@@ -118,10 +130,10 @@ impl Device {
         let opened = call!(cuCtxSetCurrent(context))
             .and_then(|()| call!(cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32)))
             .and_then(|()| call!(cuMemAlloc_v2(&mut partials, (PARTIALS + 1) * 8)));
-        let (loaded, error) = Default::default();
+        let (loaded, error, reduces) = Default::default();
         // What was not made is null, and is left alone when it is dropped.
-        let inner = Inner { handle, context, stream, name, loaded, error, partials };
-        opened.map(|()| Device(Rc::new(inner)))
+        let inner = Inner { handle, context, stream, name, loaded, error, reduces, partials };
+        opened.map(|()| Device(Arc::new(inner)))
     }
 
     /// The device's name.
@@ -140,7 +152,7 @@ impl Device {
 
     /// The first error of this device, if there was one.
     pub(super) fn status(&self) -> Result<()> {
-        self.0.error.borrow().clone().map_or(Ok(()), Err)
+        lock(&self.0.error).clone().map_or(Ok(()), Err)
     }
 
     /// Runs `body` on this device's context unless there was an error before; keeps the error.
@@ -148,7 +160,7 @@ impl Device {
         self.status()?;
         let result = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| body());
         if let Err(error) = &result {
-            self.0.error.borrow_mut().get_or_insert_with(|| error.clone());
+            lock(&self.0.error).get_or_insert_with(|| error.clone());
         }
         result
     }
@@ -219,8 +231,15 @@ impl Device {
         Arg::U64(self.0.partials)
     }
 
-    /// The sum of `count` f64 at `address`, in a fixed order.
-    pub(super) fn sum(&self, address: Arg, count: usize) -> Result<f64> {
+    /// Keeps other threads from the partial sums until the guard is dropped.
+    pub(super) fn reducing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.0.reduces)
+    }
+
+    /// The sum of `count` f64 at `address`, in a fixed order. `first` makes them, where they are the partial sums.
+    pub(super) fn sum(&self, address: Arg, count: usize, first: impl FnOnce()) -> Result<f64> {
+        let _alone = self.reducing();
+        first();
         let total = self.0.partials + (PARTIALS * 8) as u64;
         self.launch::<f64>("sum", [1, 1], &[address, Arg::U64(total), Arg::U64(count as u64)]);
         let mut value = [0.0];
@@ -247,7 +266,7 @@ impl Device {
     }
 
     fn function(&self, operation: &'static str, size: usize) -> Result<sys::CUfunction> {
-        let loaded = &mut *self.0.loaded.borrow_mut();
+        let loaded = &mut *lock(&self.0.loaded);
         if let Some(function) = loaded.functions.get(&(operation, size)) {
             return Ok(*function);
         }
@@ -302,7 +321,7 @@ impl Drop for Inner {
         if self.partials != 0 {
             let _ = call!(cuMemFree_v2(self.partials));
         }
-        for module in self.loaded.get_mut().modules.values() {
+        for module in lock(&self.loaded).modules.values() {
             let _ = call!(cuModuleUnload(*module));
         }
         let _ = call!(cuDevicePrimaryCtxRelease_v2(self.handle));

@@ -18,6 +18,7 @@
 
 mod buffer;
 mod device;
+mod from_host;
 mod kernels;
 mod matrix;
 mod mlp;
@@ -30,6 +31,7 @@ mod space;
 
 pub use buffer::Buffer;
 pub use device::Device;
+pub use from_host::{FromHost, Workspace as FromHostWorkspace};
 pub use mlp::{Mlp, Network, Workspace as MlpWorkspace};
 pub use probe::{Capability, probe};
 pub use quadratic::{Quadratic, Workspace as QuadraticWorkspace};

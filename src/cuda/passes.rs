@@ -179,7 +179,7 @@ impl<T: Scalar> Pass<T> {
 
     /// Σ ωᵢ ℓᵢ of the last run.
     pub fn value(&self, net: &Net, rows: usize) -> crate::Result<f64> {
-        net.device.sum(self.weighted.all().arg(), rows)
+        net.device.sum(self.weighted.all().arg(), rows, || ())
     }
 }
 

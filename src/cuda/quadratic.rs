@@ -194,7 +194,7 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
         let partial = workspace.partial.all();
         self.device().symmetric_neumann(alpha, self.a.all(), [p.all(), q.all(), hp.all()], partial);
         std::mem::swap(hp, p);
-        self.device().sum(partial.arg(), partial.len)
+        self.device().sum(partial.arg(), partial.len, || ())
     }
 
     fn spectrum<'a>(&'a self, _: &'a mut Workspace<T>, _: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {

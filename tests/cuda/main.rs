@@ -7,6 +7,7 @@
 mod case;
 #[path = "../common/mod.rs"]
 mod common;
+mod paper;
 mod problems;
 mod reference;
 mod vectors;
@@ -86,7 +87,10 @@ fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
         return false;
     }
     let mut command = Command::new(own);
-    command.args(["--exact", name, "--nocapture"]).env("LD_LIBRARY_PATH", &folder).env("BLO_TEST_INSIDE", name);
+    command
+        .args(["--exact", name, "--nocapture", "--include-ignored"])
+        .env("LD_LIBRARY_PATH", &folder)
+        .env("BLO_TEST_INSIDE", name);
     let output = command.envs(settings.iter().copied()).output().unwrap();
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     assert!(output.status.success() && text.contains("1 passed"), "{name} inside: {text}");
