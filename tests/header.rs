@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 
 /// What the header is made of, in its order.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "src/ffi/status.rs",
     "src/ffi/problem.rs",
     "src/ffi/network.rs",
     "src/ffi/callbacks.rs",
+    "src/ffi/device.rs",
     "src/ffi/optimizer.rs",
     "src/ffi/estimator.rs",
     "src/ffi/report.rs",

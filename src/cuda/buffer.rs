@@ -42,6 +42,11 @@ impl<T: Scalar> Buffer<T> {
         self.len
     }
 
+    /// The address in the device's memory, for kernels of the caller's own.
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -29,6 +29,7 @@ struct Inner {
     context: sys::CUcontext,
     stream: sys::CUstream,
     name: String,
+    capability: (i32, i32),
     loaded: Mutex<Loaded>,
     error: Mutex<Option<Error>>,
     /// Held by who uses `partials`, from the first stage of a reduction until its result has been read.
@@ -126,19 +127,31 @@ impl Device {
         let mut name = [0; 256];
         call!(cuDeviceGetName(name.as_mut_ptr(), 255, handle))?;
         let name = name.iter().take_while(|c| **c != 0).map(|c| char::from(*c as u8)).collect();
+        use sys::CUdevice_attribute::{
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+        };
+        let mut capability = (0, 0);
+        call!(cuDeviceGetAttribute(&mut capability.0, MAJOR, handle))?;
+        call!(cuDeviceGetAttribute(&mut capability.1, MINOR, handle))?;
         call!(cuDevicePrimaryCtxRetain(&mut context, handle))?;
         let opened = call!(cuCtxSetCurrent(context))
             .and_then(|()| call!(cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32)))
             .and_then(|()| call!(cuMemAlloc_v2(&mut partials, (PARTIALS + 1) * 8)));
         let (loaded, error, reduces) = Default::default();
         // What was not made is null, and is left alone when it is dropped.
-        let inner = Inner { handle, context, stream, name, loaded, error, reduces, partials };
+        let inner = Inner { handle, context, stream, name, capability, loaded, error, reduces, partials };
         opened.map(|()| Device(Arc::new(inner)))
     }
 
     /// The device's name.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The compute capability, major and minor number.
+    pub fn compute_capability(&self) -> (i32, i32) {
+        self.0.capability
     }
 
     /// Waits until all that was launched is done.

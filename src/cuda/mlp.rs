@@ -31,6 +31,7 @@ pub struct Network<'a> {
 /// examples and no factored vectors yet.
 #[derive(Debug)]
 pub struct Mlp<T: Scalar> {
+    model: Model,
     net: Net,
     parts: Outer<T>,
     targets: Buffer<T>,
@@ -78,20 +79,27 @@ impl<T: Scalar> Mlp<T> {
         l2: f64,
     ) -> Result<Mlp<T>> {
         let model = Model::new(network.widths, network.activation, network.loss)?;
-        // The host's problem checks the arguments.
-        let host = mlp::Mlp::new(model, kind, inner, outer, reduction, l2)?;
-        let (inner, outer) = (host.inner_examples(), host.outer_examples());
-        let mut layers = Vec::with_capacity(network.widths.len() - 1);
+        Mlp::copy_of(device, &mlp::Mlp::new(model, kind, inner, outer, reduction, l2)?)
+    }
+
+    /// A problem of the host's, on the device given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`](crate::Error::Device) and [`Error::DeviceMemory`](crate::Error::DeviceMemory).
+    pub fn copy_of(device: &Device, host: &mlp::Mlp<T>) -> Result<Mlp<T>> {
+        let (model, inner, outer) = (host.model(), host.inner_examples(), host.outer_examples());
+        let (kind, scale, l2) = host.terms();
+        let mut layers = Vec::new();
         let mut start = 0;
-        for pair in network.widths.windows(2) {
+        for pair in model.widths().windows(2) {
             let (inputs, outputs) = (pair[0], pair[1]);
             let split = start + inputs * outputs;
             layers.push(Layer { inputs, outputs, weights: start..split, biases: split..split + outputs });
             start = split + outputs;
         }
-        let net = Net { device: device.clone(), layers, activation: network.activation, loss: network.loss };
-        let rows = inner.targets.len() / net.outputs();
-        let scale = if reduction == Reduction::Mean { 1.0 / rows.max(1) as f64 } else { 1.0 };
+        let net = Net { device: device.clone(), layers, activation: model.activation(), loss: model.loss() };
+        let rows = host.rows();
         let design = Buffer::from_slice(device, &inner.design)?;
         Ok(Mlp {
             parts: Outer { kind, rows, design, features: inner.features, scale, l2, groups: groups(kind, &net) },
@@ -100,8 +108,14 @@ impl<T: Scalar> Mlp<T> {
             outer_targets: Buffer::from_slice(device, &outer.targets)?,
             inner_space: DeviceSpace::new(device, net.parameters()),
             outer_space: DeviceSpace::new(device, Space::<T>::len(host.outer_space())),
+            model: model.clone(),
             net,
         })
+    }
+
+    /// The network, for initial parameters and predictions on the host.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     fn device(&self) -> &Device {

@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::device::Device;
 use super::space::DeviceSpace;
 use crate::problem::{self, InnerTerms, OuterTerms, Problem};
-use crate::solve::{Space, Spectrum, symmetrize};
+use crate::solve::{Space, Spectrum};
 use crate::{Result, Scalar};
 
 /// A [`problem::Quadratic`] whose matrices and vectors are in the memory of a device.
@@ -37,12 +37,6 @@ pub struct Workspace<T: Scalar> {
     host_w: Vec<T>,
 }
 
-fn symmetric<T: Scalar>(device: &Device, argument: &'static str, n: usize, matrix: &[T]) -> Result<Buffer<T>> {
-    let mut wide: Vec<f64> = matrix.iter().map(|value| value.to_f64()).collect();
-    symmetrize(argument, n, &mut wide, 64.0 * T::EPSILON)?;
-    Buffer::from_slice(device, &wide.into_iter().map(T::from_f64).collect::<Vec<_>>())
-}
-
 impl<T: Scalar> Quadratic<T> {
     /// As [`problem::Quadratic::new`], on the device given.
     ///
@@ -56,20 +50,30 @@ impl<T: Scalar> Quadratic<T> {
         inner: InnerTerms<T>,
         outer: OuterTerms<T>,
     ) -> Result<Quadratic<T>> {
-        let host = problem::Quadratic::new(inner_len, outer_len, inner.clone(), outer.clone())?;
+        Quadratic::copy_of(device, problem::Quadratic::new(inner_len, outer_len, inner, outer)?)
+    }
+
+    /// A problem of the host's, on the device given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`](crate::Error::Device) and [`Error::DeviceMemory`](crate::Error::DeviceMemory).
+    pub fn copy_of(device: &Device, host: problem::Quadratic<T>) -> Result<Quadratic<T>> {
+        let (inner, outer) = (host.inner_terms(), host.outer_terms());
+        let upload = |values: &[T]| Buffer::from_slice(device, values);
         Ok(Quadratic {
-            host,
-            a: symmetric(device, "A", inner_len, &inner.a)?,
-            b: Buffer::from_slice(device, &inner.b)?,
-            c: symmetric(device, "C", outer_len, &inner.c)?,
-            d: Buffer::from_slice(device, &inner.d)?,
-            e: Buffer::from_slice(device, &inner.e)?,
-            p: symmetric(device, "P", inner_len, &outer.p)?,
-            f: Buffer::from_slice(device, &outer.f)?,
+            a: upload(&inner.a)?,
+            b: upload(&inner.b)?,
+            c: upload(&inner.c)?,
+            d: upload(&inner.d)?,
+            e: upload(&inner.e)?,
+            p: upload(&outer.p)?,
+            f: upload(&outer.f)?,
             constant: inner.constant.to_f64(),
             h: outer.h.to_f64(),
-            inner_space: DeviceSpace::new(device, inner_len),
-            outer_space: DeviceSpace::new(device, outer_len),
+            inner_space: DeviceSpace::new(device, inner.d.len()),
+            outer_space: DeviceSpace::new(device, inner.e.len()),
+            host,
         })
     }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `status` | status numbers, the last message, the version |
 //! | `problem`, `network`, `callbacks` | problem handles of every family |
+//! | `device` | GPUs, and problems on them |
 //! | `estimator`, `report` | how a hypergradient is approximated and how its solve went, as C structs |
 //! | `evaluate` | workspaces: objectives, products, hypergradients, responses, influence |
 //! | `solver` | solves with an operator of the caller's, called for its products or asking for them |
@@ -41,6 +42,7 @@
 mod analysis;
 mod args;
 mod callbacks;
+mod device;
 mod estimator;
 mod evaluate;
 mod f32;
@@ -58,6 +60,7 @@ mod status;
 
 pub use analysis::*;
 pub use callbacks::*;
+pub use device::*;
 pub use estimator::*;
 pub use evaluate::*;
 pub use f32::*;

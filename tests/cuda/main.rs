@@ -3,6 +3,7 @@
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod c_interface;
 #[path = "../common/case.rs"]
 mod case;
 #[path = "../common/mod.rs"]
@@ -30,13 +31,14 @@ enum Driver {
 
 /// Makes a library that knows its version and fails in everything else; false without a C compiler.
 fn stub(path: &Path, complete: bool) -> bool {
-    const OTHERS: [&str; 22] = [
+    const OTHERS: [&str; 23] = [
         "cuInit",
         "cuGetErrorName",
         "cuGetErrorString",
         "cuDeviceGet",
         "cuDeviceGetCount",
         "cuDeviceGetName",
+        "cuDeviceGetAttribute",
         "cuDevicePrimaryCtxRetain",
         "cuDevicePrimaryCtxRelease_v2",
         "cuCtxSetCurrent",

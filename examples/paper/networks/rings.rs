@@ -11,8 +11,6 @@ use crate::random::Random;
 use crate::training::{Log, Session, Training};
 use blo::analysis::retraining_gap;
 use blo::bilevel::{InnerSolve, Progress, RunEnding, Settings, Start};
-#[cfg(feature = "cuda")]
-use blo::cuda;
 use blo::hypergradient::Unrolled;
 use blo::problem::mlp::{Activation, Init, Loss, Mlp, Model, OuterParameters};
 use blo::problem::{Examples, Problem, Reduction, one_hot};
@@ -106,32 +104,15 @@ impl Rings {
         if self.soft_labels {
             u.extend(normal(LABEL_NOISE, self.points * self.classes()));
         }
-        let model = Model::new(&self.widths(), Activation::Relu, Loss::CrossEntropy)?;
+        let widths: Vec<usize> = [2].into_iter().chain(HIDDEN).chain([self.classes()]).collect();
+        let model = Model::new(&widths, Activation::Relu, Loss::CrossEntropy)?;
         let [w, fresh] = [(); 2].map(|()| model.initial(Init::Glorot, random.next_u64()));
+        let kind = if self.soft_labels { OuterParameters::InputsAndLabelLogits } else { OuterParameters::Inputs };
         let own: Vec<usize> = (0..self.points).collect();
         let inner = Examples { design: Vec::new(), features: 2, targets: one_hot(&own, self.classes())? };
         let outer = Examples { design, features: 2, targets: one_hot(&labels, self.classes())? };
-        let problem = Mlp::new(model, self.kind(), inner, outer, Reduction::Mean, 0.0)?;
+        let problem = Mlp::new(model, kind, inner, outer, Reduction::Mean, 0.0)?;
         Ok(Setup { problem, labels, data, u, w, fresh })
-    }
-
-    /// The same problem on a GPU.
-    #[cfg(feature = "cuda")]
-    fn on(&self, device: &cuda::Device, setup: &Setup) -> blo::Result<cuda::FromHost<cuda::Mlp<f32>>> {
-        let problem = &setup.problem;
-        let widths = self.widths();
-        let network = cuda::Network { widths: &widths, activation: Activation::Relu, loss: Loss::CrossEntropy };
-        let (inner, outer) = (problem.inner_examples().clone(), problem.outer_examples().clone());
-        let problem = cuda::Mlp::new(device, network, self.kind(), inner, outer, Reduction::Mean, 0.0)?;
-        Ok(cuda::FromHost::new(problem))
-    }
-
-    fn widths(&self) -> Vec<usize> {
-        [2].into_iter().chain(HIDDEN).chain([self.classes()]).collect()
-    }
-
-    fn kind(&self) -> OuterParameters {
-        if self.soft_labels { OuterParameters::InputsAndLabelLogits } else { OuterParameters::Inputs }
     }
 
     /// Each point's most likely class.
@@ -269,7 +250,10 @@ pub fn run(context: &Context, rings: &Rings) -> Result<Output, Box<dyn Error>> {
     let start: [&[f32]; 2] = [&setup.u, &setup.w];
     let mut visit = |at: &Progress<'_, Vec<f32>>, log: &mut Log| watcher.visit(at, log);
     #[cfg(feature = "cuda")]
-    let on = context.options.device.open()?.map(|device| rings.on(&device, &setup)).transpose()?;
+    let on = match context.options.device.open()? {
+        Some(device) => Some(blo::cuda::FromHost::new(blo::cuda::Mlp::copy_of(&device, problem)?)),
+        None => None,
+    };
     #[cfg(not(feature = "cuda"))]
     let on = None::<Mlp<f32>>;
     let training = match &on {
