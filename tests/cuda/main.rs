@@ -66,6 +66,11 @@ fn stub(path: &Path, complete: bool) -> bool {
     built.is_ok_and(|status| status.success())
 }
 
+/// Where files may go: on a machine other than that of the build, see scripts/gpu-check, in its folder.
+fn temporary() -> PathBuf {
+    env::var_os("BLO_ROOT").map_or(env!("CARGO_TARGET_TMPDIR").into(), |root| PathBuf::from(root).join("tmp"))
+}
+
 /// Whether this is the process that runs the test `name`. If not it is run in one that does, and has passed there.
 fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
     if env::var("BLO_TEST_INSIDE").is_ok_and(|inside| inside == name) {
@@ -75,7 +80,7 @@ fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
         return true;
     }
     let own = env::current_exe().unwrap();
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("driver-{driver:?}"));
+    let folder = temporary().join(format!("driver-{driver:?}"));
     fs::create_dir_all(&folder).unwrap();
     if driver == Driver::Simulated {
         // Cargo builds it beside this test. Copied once for each process, and put in place in one step.

@@ -1,8 +1,8 @@
 //! Figures of the `paper` example on the device: their rows are those of the CPU up to rounding.
 
-use crate::{Driver, inside};
+use crate::{Driver, inside, temporary};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn paper(name: &str, options: &[&str]) -> Output {
@@ -10,7 +10,7 @@ fn paper(name: &str, options: &[&str]) -> Output {
     folder.pop();
     folder.pop();
     let program: PathBuf = folder.join("examples").join(format!("paper{}", std::env::consts::EXE_SUFFIX));
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paper-on-device");
+    let out = temporary().join("paper-on-device");
     Command::new(program).args([name, "--format", "json", "--out"]).arg(out).args(options).output().unwrap()
 }
 
