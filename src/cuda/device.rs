@@ -8,6 +8,7 @@ use cudarc::driver::sys::{self, CUresult};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most blocks of the first stage of a reduction.
@@ -34,6 +35,10 @@ struct Inner {
     error: Mutex<Option<Error>>,
     /// Held by who uses `partials`, from the first stage of a reduction until its result has been read.
     reduces: Mutex<()>,
+    /// Held for each call of the driver, and by who records a graph for as long: nobody else's work may get into it.
+    turn: Mutex<()>,
+    /// The thread that records, or 0.
+    recorder: AtomicUsize,
     /// Partial sums, and behind them the total.
     partials: sys::CUdeviceptr,
 }
@@ -80,6 +85,12 @@ impl Arg {
         }
         .to_le()
     }
+}
+
+/// A number for each thread that is alive, not 0.
+fn this_thread() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| ptr::from_ref(here).addr())
 }
 
 /// An error for a code other than success, with the driver's words.
@@ -138,9 +149,10 @@ impl Device {
         let opened = call!(cuCtxSetCurrent(context))
             .and_then(|()| call!(cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32)))
             .and_then(|()| call!(cuMemAlloc_v2(&mut partials, (PARTIALS + 1) * 8)));
-        let (loaded, error, reduces) = Default::default();
+        let (loaded, error, reduces, turn, recorder) = Default::default();
         // What was not made is null, and is left alone when it is dropped.
-        let inner = Inner { handle, context, stream, name, capability, loaded, error, reduces, partials };
+        let inner =
+            Inner { handle, context, stream, name, capability, loaded, error, reduces, turn, recorder, partials };
         opened.map(|()| Device(Arc::new(inner)))
     }
 
@@ -171,11 +183,43 @@ impl Device {
     /// Runs `body` on this device's context unless there was an error before; keeps the error.
     pub(super) fn guarded<V>(&self, body: impl FnOnce() -> Result<V>) -> Result<V> {
         self.status()?;
+        let _turn = self.turn();
         let result = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| body());
         if let Err(error) = &result {
             lock(&self.0.error).get_or_insert_with(|| error.clone());
         }
         result
+    }
+
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        // Only this thread stores its own number, so that a look at another's is never taken for it.
+        let records = self.0.recorder.load(Ordering::Relaxed) == this_thread();
+        (!records).then(|| lock(&self.0.turn))
+    }
+
+    /// What `body` launches, not done but recorded. It may neither allocate nor wait, and all its kernels are loaded.
+    pub(super) fn record(&self, body: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        self.status()?;
+        let turn = self.turn();
+        let stream = self.0.stream;
+        call!(cuCtxSetCurrent(self.0.context))?;
+        call!(cuStreamBeginCapture_v2(stream, sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))?;
+        self.0.recorder.store(this_thread(), Ordering::Relaxed);
+        let recorded = body();
+        self.0.recorder.store(0, Ordering::Relaxed);
+        let (mut graph, mut launchable) = (ptr::null_mut(), ptr::null_mut());
+        let ended = call!(cuStreamEndCapture(stream, &mut graph));
+        let made = recorded.and(ended).and_then(|()| call!(cuGraphInstantiateWithFlags(&mut launchable, graph, 0)));
+        if !graph.is_null() {
+            let _ = call!(cuGraphDestroy(graph));
+        }
+        drop(turn);
+        made.map(|()| Graph { device: self.clone(), launchable })
+    }
+
+    /// Starts what was recorded.
+    pub(super) fn replay(&self, graph: &Graph) -> Result<()> {
+        self.guarded(|| call!(cuGraphLaunch(graph.launchable, self.0.stream)))
     }
 
     /// Zeroed memory; 0 where there is none, with the error kept.
@@ -199,6 +243,7 @@ impl Device {
     pub(super) fn free(&self, address: sys::CUdeviceptr) {
         if address != 0 {
             // Work on it may be under way. An error here has no one to go to.
+            let _turn = self.turn();
             let _ = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| call!(cuStreamSynchronize(self.0.stream)));
             let _ = call!(cuMemFree_v2(address));
         }
@@ -254,10 +299,15 @@ impl Device {
         let _alone = self.reducing();
         first();
         let total = self.0.partials + (PARTIALS * 8) as u64;
-        self.launch::<f64>("sum", [1, 1], &[address, Arg::U64(total), Arg::U64(count as u64)]);
+        self.sum_to(address, count, total);
         let mut value = [0.0];
         self.download(total, &mut value)?;
         Ok(value[0])
+    }
+
+    /// The same, left at `to` in the device's memory. Who sums the partial sums is alone with them.
+    pub(super) fn sum_to(&self, address: Arg, count: usize, to: sys::CUdeviceptr) {
+        self.launch::<f64>("sum", [1, 1], &[address, Arg::U64(to), Arg::U64(count as u64)]);
     }
 
     /// Starts blo_<operation>_<T>. Arguments are those of the header of the kernel's text, in its order; an error is kept.
@@ -299,6 +349,27 @@ impl Device {
         call!(cuModuleGetFunction(&mut function, module, name.as_ptr()))?;
         loaded.functions.insert((operation, size), function);
         Ok(function)
+    }
+}
+
+/// Launches that were recorded, as one.
+#[derive(Debug)]
+pub(super) struct Graph {
+    device: Device,
+    launchable: sys::CUgraphExec,
+}
+
+// SAFETY: as for the device.
+unsafe impl Send for Graph {}
+// SAFETY: as above.
+unsafe impl Sync for Graph {}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // A launch of it goes on; an error has no one to go to.
+        let _turn = self.device.turn();
+        let _ = call!(cuCtxSetCurrent(self.device.0.context));
+        let _ = call!(cuGraphExecDestroy(self.launchable));
     }
 }
 

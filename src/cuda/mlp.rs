@@ -4,6 +4,7 @@ use super::buffer::{Buffer, View};
 use super::device::Device;
 use super::outer::{Change, Data, Outer, groups};
 use super::passes::{At, Back, Batch, Layer, Net, Pass, Sweep};
+use super::series::{Steps, TOGETHER};
 use super::space::DeviceSpace;
 use crate::cpu::Activation;
 use crate::problem::mlp::{self, Loss, Model, OuterParameters};
@@ -60,6 +61,7 @@ pub struct Workspace<T: Scalar> {
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Buffer<T>,
+    steps: Steps,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -141,8 +143,13 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// out ← the product with v, in w, at the linearization, with the terms given.
-    fn product(&self, workspace: &Workspace<T>, v: View<T>, terms: Back, out: View<T>) -> Result<()> {
-        let Workspace { frozen, w, sweep, .. } = workspace;
+    fn product(
+        &self,
+        (frozen, w, sweep): (&Point<T>, &Buffer<T>, &Sweep<T>),
+        v: View<T>,
+        terms: Back,
+        out: View<T>,
+    ) -> Result<()> {
         let at = self.at(w, frozen);
         sweep.images(&at, v, terms == Back::Full);
         sweep.forward(&at);
@@ -163,7 +170,7 @@ impl<T: Scalar> Mlp<T> {
     ///
     /// The first error of the device.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
-        self.product(workspace, v.all(), Back::GaussNewton, out.all())
+        self.product((&workspace.frozen, &workspace.w, &workspace.sweep), v.all(), Back::GaussNewton, out.all())
     }
 }
 
@@ -197,6 +204,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             change: self.parts.change(net),
             outer_pass: Pass::new(net, chunk, false),
             outer_weights,
+            steps: Steps::new(self.device()),
         }
     }
 
@@ -274,7 +282,29 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     }
 
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
-        self.product(workspace, v.all(), Back::Full, out.all())
+        self.product((&workspace.frozen, &workspace.w, &workspace.sweep), v.all(), Back::Full, out.all())
+    }
+
+    fn steps_together(&self) -> usize {
+        TOGETHER
+    }
+
+    fn neumann_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        alpha: T,
+        hp: &mut Buffer<T>,
+        p: &mut Buffer<T>,
+        q: &mut Buffer<T>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        let Workspace { frozen, w, sweep, steps, .. } = workspace;
+        let vectors @ [hp, p, _] = [hp.all(), p.all(), q.all()];
+        steps.run(self.device(), alpha, vectors, &frozen.data.penalties, norms, |_, norm| {
+            self.product((frozen, w, sweep), p, Back::Full, hp)?;
+            self.device().neumann_update_to(alpha, vectors, norm);
+            self.device().status()
+        })
     }
 
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {

@@ -27,6 +27,7 @@ mod outer;
 mod passes;
 mod probe;
 mod quadratic;
+mod series;
 mod space;
 
 pub use buffer::Buffer;

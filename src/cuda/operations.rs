@@ -82,6 +82,17 @@ impl Device {
         self.sum(self.partials(), blocks, || self.launch::<T>("neumann_update", [blocks, 1], &args))
     }
 
+    /// The same, with ‖p‖² left at `norm`; the caller is alone with the partial sums.
+    pub(super) fn neumann_update_to<T: Scalar>(&self, alpha: T, [hp, p, q]: [View<T>; 3], norm: View<f64>) {
+        debug_assert!(hp.len == p.len && p.len == q.len && norm.len == 1);
+        if p.len > 0 {
+            let blocks = stages(p.len);
+            let args = [Arg::scalar(alpha), hp.arg(), p.arg(), q.arg(), self.partials(), count(p.len)];
+            self.launch::<T>("neumann_update", [blocks, 1], &args);
+            self.sum_to(self.partials(), blocks, norm.address);
+        }
+    }
+
     /// The first element that is NaN or infinite, with its place.
     pub(super) fn nonfinite<T: Scalar>(&self, x: View<T>) -> Result<Option<(usize, f64)>> {
         if x.len == 0 {

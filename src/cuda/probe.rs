@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 const OLDEST: i32 = 11_040;
 
 /// Every function of the driver that this library calls.
-const SYMBOLS: [&str; 24] = [
+const SYMBOLS: [&str; 30] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuGetErrorName",
@@ -33,6 +33,12 @@ const SYMBOLS: [&str; 24] = [
     "cuModuleGetFunction",
     "cuModuleUnload",
     "cuLaunchKernel",
+    "cuStreamBeginCapture_v2",
+    "cuStreamEndCapture",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
 ];
 
 /// What this machine has.

@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::device::Device;
+use super::series::{Steps, TOGETHER};
 use super::space::DeviceSpace;
 use crate::problem::{self, InnerTerms, OuterTerms, Problem};
 use crate::solve::{Space, Spectrum};
@@ -32,6 +33,7 @@ pub struct Workspace<T: Scalar> {
     n: Buffer<T>,
     m: Buffer<T>,
     partial: Buffer<f64>,
+    steps: Steps,
     host: <problem::Quadratic<T> as Problem<T>>::Workspace,
     host_u: Vec<T>,
     host_w: Vec<T>,
@@ -101,6 +103,7 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
             n: self.inner_space.zeros(),
             m: self.outer_space.zeros(),
             partial: Buffer::zeros(self.device(), n.div_ceil(8)),
+            steps: Steps::new(self.device()),
             host: self.host.workspace(),
             host_u: vec![T::ZERO; Space::<T>::len(&self.outer_space)],
             host_w: vec![T::ZERO; n],
@@ -199,6 +202,29 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
         self.device().symmetric_neumann(alpha, self.a.all(), [p.all(), q.all(), hp.all()], partial);
         std::mem::swap(hp, p);
         self.device().sum(partial.arg(), partial.len, || ())
+    }
+
+    fn steps_together(&self) -> usize {
+        if Space::<T>::is_empty(&self.inner_space) { 1 } else { TOGETHER }
+    }
+
+    fn neumann_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        alpha: T,
+        hp: &mut Buffer<T>,
+        p: &mut Buffer<T>,
+        q: &mut Buffer<T>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        let (device, partial) = (self.device(), workspace.partial.all());
+        let (p, q, hp) = (p.all(), q.all(), hp.all());
+        workspace.steps.run(device, alpha, [p, q, hp], &[], norms, |k, norm| {
+            let (from, to) = if k % 2 == 0 { (p, hp) } else { (hp, p) };
+            device.symmetric_neumann(alpha, self.a.all(), [from, q, to], partial);
+            device.sum_to(partial.arg(), partial.len, norm.address);
+            device.status()
+        })
     }
 
     fn spectrum<'a>(&'a self, _: &'a mut Workspace<T>, _: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {

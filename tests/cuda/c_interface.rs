@@ -301,16 +301,18 @@ fn threads_share_a_problem_on_a_device() {
     if !inside(Driver::Simulated, "c_interface::threads_share_a_problem_on_a_device", &[]) {
         return;
     }
-    let (data, options) = (Data::new(), estimator(BLO_ESTIMATOR_CG));
+    let data = Data::new();
     let there = Shared(on_device(data.network(), open()));
-    let expected = hypergradient(there.0, &options, &data.u, &data.w);
+    let all = [BLO_ESTIMATOR_CG, BLO_ESTIMATOR_NEUMANN].map(estimator);
+    let expected = all.each_ref().map(|options| hypergradient(there.0, options, &data.u, &data.w));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 // The handle, not its pointer, goes to the thread.
                 let there = &there;
                 for _ in 0..5 {
-                    assert_eq!(hypergradient(there.0, &options, &data.u, &data.w), expected);
+                    let found = all.each_ref().map(|options| hypergradient(there.0, options, &data.u, &data.w));
+                    assert_eq!(found, expected);
                 }
             });
         }

@@ -31,7 +31,7 @@ enum Driver {
 
 /// Makes a library that knows its version and fails in everything else; false without a C compiler.
 fn stub(path: &Path, complete: bool) -> bool {
-    const OTHERS: [&str; 23] = [
+    const OTHERS: [&str; 29] = [
         "cuInit",
         "cuGetErrorName",
         "cuGetErrorString",
@@ -55,6 +55,12 @@ fn stub(path: &Path, complete: bool) -> bool {
         "cuModuleGetFunction",
         "cuModuleUnload",
         "cuLaunchKernel",
+        "cuStreamBeginCapture_v2",
+        "cuStreamEndCapture",
+        "cuGraphInstantiateWithFlags",
+        "cuGraphLaunch",
+        "cuGraphDestroy",
+        "cuGraphExecDestroy",
     ];
     let mut text = String::from("int cuDriverGetVersion(int *v) { *v = 11000; return 0; }\n");
     for name in OTHERS.iter().take(if complete { OTHERS.len() } else { 5 }) {
