@@ -47,6 +47,11 @@ impl<T: Scalar> Buffer<T> {
         self.address
     }
 
+    /// The bytes of device memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.len * size_of::<T>()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -23,7 +23,7 @@ pub struct FromHost<P> {
 pub struct Workspace<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> {
     at: P::Workspace,
     outer: [Buffer<T>; 2],
-    inner: [Buffer<T>; 3],
+    inner: [Buffer<T>; 2],
     solve: SolveWorkspace<T, P>,
 }
 
@@ -61,13 +61,20 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
         Workspace {
             at: self.problem.workspace(),
             outer: [(); 2].map(|()| outer.zeros()),
-            inner: [(); 3].map(|()| inner.zeros()),
+            inner: [(); 2].map(|()| inner.zeros()),
             solve: SolveWorkspace::<T, P>::new(),
         }
     }
 
+    /// Device memory, for the most part, with what solves there have taken so far.
+    fn workspace_bytes(&self, ws: &Workspace<T, P>) -> usize {
+        let Workspace { at, outer, inner, solve } = ws;
+        let vectors = outer.iter().chain(inner).map(Buffer::bytes).sum::<usize>();
+        self.problem.workspace_bytes(at) + vectors + solve.bytes(self.problem.inner_space())
+    }
+
     fn inner(&self, ws: &mut Workspace<T, P>, u: &Vec<T>, w: &Vec<T>, gradient: &mut Vec<T>) -> Result<f64> {
-        let Workspace { at, outer: [u_there, _], inner: [w_there, out, _], .. } = ws;
+        let Workspace { at, outer: [u_there, _], inner: [w_there, out], .. } = ws;
         u_there.load(u)?;
         w_there.load(w)?;
         let value = self.problem.inner(at, u_there, w_there, out)?;
@@ -83,7 +90,7 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
         gradient_u: &mut Vec<T>,
         gradient_w: &mut Vec<T>,
     ) -> Result<f64> {
-        let Workspace { at, outer: [u_there, out_u], inner: [w_there, out_w, _], .. } = ws;
+        let Workspace { at, outer: [u_there, out_u], inner: [w_there, out_w], .. } = ws;
         u_there.load(u)?;
         w_there.load(w)?;
         let value = self.problem.outer(at, u_there, w_there, out_u, out_w)?;
@@ -93,7 +100,7 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
     }
 
     fn linearize(&self, ws: &mut Workspace<T, P>, u: &Vec<T>, w: &Vec<T>) -> Result<()> {
-        let Workspace { at, outer: [u_there, _], inner: [w_there, ..], .. } = ws;
+        let Workspace { at, outer: [u_there, _], inner: [w_there, _], .. } = ws;
         u_there.load(u)?;
         w_there.load(w)?;
         self.problem.linearize(at, u_there, w_there)
@@ -114,21 +121,21 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
     }
 
     fn hvp(&self, ws: &mut Workspace<T, P>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { at, inner: [v_there, out_there, _], .. } = ws;
+        let Workspace { at, inner: [v_there, out_there], .. } = ws;
         v_there.load(v)?;
         self.problem.hvp(at, v_there, out_there)?;
         out_there.store(out)
     }
 
     fn mixed_vjp(&self, ws: &mut Workspace<T, P>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { at, outer: [out_there, _], inner: [v_there, ..], .. } = ws;
+        let Workspace { at, outer: [out_there, _], inner: [v_there, _], .. } = ws;
         v_there.load(v)?;
         self.problem.mixed_vjp(at, v_there, out_there)?;
         out_there.store(out)
     }
 
     fn mixed_jvp(&self, ws: &mut Workspace<T, P>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
-        let Workspace { at, outer: [du_there, _], inner: [out_there, ..], .. } = ws;
+        let Workspace { at, outer: [du_there, _], inner: [out_there, _], .. } = ws;
         du_there.load(du)?;
         self.problem.mixed_jvp(at, du_there, out_there)?;
         out_there.store(out)
@@ -139,7 +146,7 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
     }
 
     fn example_scores(&self, ws: &mut Workspace<T, P>, v: &Vec<T>, scores: &mut [f64]) -> Result<()> {
-        let Workspace { at, inner: [v_there, ..], .. } = ws;
+        let Workspace { at, inner: [v_there, _], .. } = ws;
         v_there.load(v)?;
         self.problem.example_scores(at, v_there, scores)
     }
@@ -152,7 +159,7 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
         w: &Vec<T>,
         gradient: &mut Vec<T>,
     ) -> Result<f64> {
-        let Workspace { at, outer: [u_there, _], inner: [w_there, out, _], .. } = ws;
+        let Workspace { at, outer: [u_there, _], inner: [w_there, out], .. } = ws;
         u_there.load(u)?;
         w_there.load(w)?;
         let value = self.problem.inner_batch(at, batch, u_there, w_there, out)?;
@@ -161,7 +168,7 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
     }
 
     fn fixpoint(&self, ws: &mut Workspace<T, P>, u: &Vec<T>, w: &mut Vec<T>) -> Result<()> {
-        let Workspace { at, outer: [u_there, _], inner: [w_there, ..], .. } = ws;
+        let Workspace { at, outer: [u_there, _], inner: [w_there, _], .. } = ws;
         u_there.load(u)?;
         w_there.load(w)?;
         self.problem.fixpoint(at, u_there, w_there)?;
@@ -177,7 +184,7 @@ impl<T: Scalar, P: Problem<T, Points = DeviceSpace, Vectors = DeviceSpace>> Prob
         q: &mut Vec<T>,
         _scratch: &mut SolveWorkspace<T, Self>,
     ) -> Result<Report> {
-        let Workspace { at, inner: [b_there, q_there, _], solve: own, .. } = ws;
+        let Workspace { at, inner: [b_there, q_there], solve: own, .. } = ws;
         b_there.load(b)?;
         if solve.start_from_last {
             q_there.load(q)?;

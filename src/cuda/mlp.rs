@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, View};
 use super::device::Device;
+use super::examples::Gathered;
 use super::outer::{Change, Data, Outer, groups};
 use super::passes::{At, Back, Batch, Layer, Net, Pass, Sweep};
 use super::series::{Steps, TOGETHER};
@@ -13,7 +14,7 @@ use crate::solve::Space;
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// What a [`Model`] is made of: widths from the inputs to the outputs, the activation, the loss.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +29,8 @@ pub struct Network<'a> {
 
 /// A [`mlp::Mlp`] whose data, parameters and passes are on a device.
 ///
-/// One pass at `linearize` serves all products, as on the host. There are no batches of inner examples, no scores of
-/// examples and no factored vectors yet.
+/// One pass at `linearize` serves all products, as on the host. There are no factored vectors yet. A batch of inner examples is
+/// gathered by copies, three for each example.
 #[derive(Debug)]
 pub struct Mlp<T: Scalar> {
     model: Model,
@@ -44,20 +45,22 @@ pub struct Mlp<T: Scalar> {
 
 /// The inner problem at some (u, w).
 #[derive(Debug)]
-struct Point<T: Scalar> {
-    data: Data<T>,
-    pass: Pass<T>,
+pub(super) struct Point<T: Scalar> {
+    pub data: Data<T>,
+    pub pass: Pass<T>,
 }
 
 /// Scratch of an [`Mlp`], and its linearization.
 #[derive(Debug)]
 pub struct Workspace<T: Scalar> {
-    scratch: Point<T>,
-    frozen: Point<T>,
+    pub(super) scratch: Point<T>,
+    pub(super) frozen: Point<T>,
     u: Buffer<T>,
-    w: Buffer<T>,
-    step: Buffer<T>,
-    sweep: Sweep<T>,
+    pub(super) w: Buffer<T>,
+    pub(super) step: Buffer<T>,
+    pub(super) sweep: Sweep<T>,
+    pub(super) gathered: Gathered<T>,
+    pub(super) scores: Buffer<T>,
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Buffer<T>,
@@ -124,13 +127,41 @@ impl<T: Scalar> Mlp<T> {
         &self.net.device
     }
 
-    fn batch(&self, data: &Data<T>) -> Batch<T> {
+    pub(super) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// n.
+    pub(super) fn rows(&self) -> usize {
+        self.parts.rows
+    }
+
+    pub(super) fn set_data(&self, u: &Buffer<T>, point: &mut Point<T>) -> Result<()> {
+        self.parts.set(&self.net, u, &mut point.data)
+    }
+
+    /// gradient ← gradient + that of f's terms that are no sum over examples; returns their value. `step` is scratch.
+    pub(super) fn add_rest(&self, data: &Data<T>, [u, w, step, gradient]: [&Buffer<T>; 4]) -> Result<f64> {
+        let (net, device, out, step) = (&self.net, self.device(), gradient.all(), step.all());
+        self.parts.add_penalties(net, data, w.all(), out);
+        let mut value = self.parts.penalty(net, data, w.all(), step)?;
+        let weight = self.parts.proximal_weight();
+        if weight > 0.0 {
+            device.assign(w.all(), step);
+            device.axpy(-T::ONE, u.all(), step);
+            value += 0.5 * weight * device.dot(step, step)?;
+            device.axpy(T::from_f64(weight), step, out);
+        }
+        device.status().map(|()| value)
+    }
+
+    pub(super) fn batch(&self, data: &Data<T>) -> Batch<T> {
         let x = if self.parts.sets_inputs() { &data.x } else { &self.parts.design };
         let targets = if self.parts.sets_targets() { &data.t } else { &self.targets };
         Batch { x: x.all(), targets: targets.all(), weights: data.weights.all() }
     }
 
-    fn at<'a>(&'a self, w: &Buffer<T>, point: &'a Point<T>) -> At<'a, T> {
+    pub(super) fn at<'a>(&'a self, w: &Buffer<T>, point: &'a Point<T>) -> At<'a, T> {
         let batch = self.batch(&point.data);
         At { net: &self.net, rows: self.parts.rows, w: w.all(), batch, pass: &point.pass }
     }
@@ -201,11 +232,46 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             w: self.inner_space.zeros(),
             step: self.inner_space.zeros(),
             sweep: Sweep::new(net, rows),
+            gathered: Gathered::new(self.device(), rows.min(CHUNK), net.inputs(), net.outputs()),
+            scores: Buffer::zeros(self.device(), rows),
             change: self.parts.change(net),
             outer_pass: Pass::new(net, chunk, false),
             outer_weights,
             steps: Steps::new(self.device()),
         }
+    }
+
+    /// Device memory, for the most part.
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { scratch, frozen, u, w, step, sweep, gathered, scores, change, .. } = workspace;
+        let Workspace { outer_pass, outer_weights, steps, .. } = workspace;
+        let points = [scratch, frozen].map(|point| point.data.bytes() + point.pass.bytes());
+        let vectors = [u, w, step, scores, outer_weights].map(Buffer::bytes);
+        points.iter().chain(&vectors).sum::<usize>()
+            + sweep.bytes()
+            + gathered.bytes()
+            + change.bytes()
+            + outer_pass.bytes()
+            + steps.bytes()
+    }
+
+    fn examples(&self) -> usize {
+        self.parts.rows
+    }
+
+    fn example_scores(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, scores: &mut [f64]) -> Result<()> {
+        self.scores_along(workspace, v, scores)
+    }
+
+    fn inner_batch(
+        &self,
+        workspace: &mut Workspace<T>,
+        batch: &[usize],
+        u: &Buffer<T>,
+        w: &Buffer<T>,
+        gradient: &mut Buffer<T>,
+    ) -> Result<f64> {
+        self.batch_gradient(workspace, batch, [u, w, gradient])
     }
 
     fn inner(
@@ -216,20 +282,10 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         gradient: &mut Buffer<T>,
     ) -> Result<f64> {
         let Workspace { scratch, step, .. } = workspace;
-        let (net, device, out, step) = (&self.net, self.device(), gradient.all(), step.all());
         self.pass(u, w, scratch)?;
-        self.at(w, scratch).gradient(false, out);
-        let mut value = scratch.pass.value(net, self.parts.rows)?;
-        self.parts.add_penalties(net, &scratch.data, w.all(), out);
-        value += self.parts.penalty(net, &scratch.data, w.all(), step)?;
-        let weight = self.parts.proximal_weight();
-        if weight > 0.0 {
-            device.assign(w.all(), step);
-            device.axpy(-T::ONE, u.all(), step);
-            value += 0.5 * weight * device.dot(step, step)?;
-            device.axpy(T::from_f64(weight), step, out);
-        }
-        device.status().map(|()| value)
+        self.at(w, scratch).gradient(false, gradient.all());
+        let value = scratch.pass.value(&self.net, self.parts.rows)?;
+        Ok(value + self.add_rest(&scratch.data, [u, w, step, gradient])?)
     }
 
     fn outer(

@@ -18,6 +18,7 @@
 
 mod buffer;
 mod device;
+mod examples;
 mod from_host;
 mod kernels;
 mod matrix;

@@ -5,7 +5,7 @@ use super::device::Device;
 use super::series::{Steps, TOGETHER};
 use super::space::DeviceSpace;
 use crate::problem::{self, InnerTerms, OuterTerms, Problem};
-use crate::solve::{Space, Spectrum};
+use crate::solve::{Space, Spectrum, heap};
 use crate::{Result, Scalar};
 
 /// A [`problem::Quadratic`] whose matrices and vectors are in the memory of a device.
@@ -108,6 +108,13 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
             host_u: vec![T::ZERO; Space::<T>::len(&self.outer_space)],
             host_w: vec![T::ZERO; n],
         }
+    }
+
+    /// Device memory, for the most part.
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { n, m, partial, steps, host, host_u, host_w } = workspace;
+        let there = n.bytes() + m.bytes() + partial.bytes() + steps.bytes();
+        there + self.host.workspace_bytes(host) + heap(host_u) + heap(host_w)
     }
 
     fn inner(

@@ -1,4 +1,4 @@
-//! Steps of a Neumann series made together: launched one after the other, and from the third time on as one recorded graph. The
+//! Steps of a Neumann series made together: launched one after the other at first, as one recorded graph after that. The
 //! host looks at the norms once for all of them.
 
 use super::buffer::{Buffer, View};
@@ -30,6 +30,10 @@ pub(super) struct Steps {
 impl Steps {
     pub fn new(device: &Device) -> Steps {
         Steps { norms: Buffer::zeros(device, TOGETHER), key: None, graph: None }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.norms.bytes()
     }
 
     /// [`TOGETHER`] calls of `step` with the place of its norm's square; `norms` ← these.

@@ -58,7 +58,7 @@ pub(super) fn check<T: Scalar>(inner: &Examples<T>, outer: &Examples<T>, outputs
 }
 
 /// Checks the indices of a batch; returns n/|B|.
-pub(super) fn check_batch(batch: &[usize], rows: usize) -> Result<f64> {
+pub(crate) fn check_batch(batch: &[usize], rows: usize) -> Result<f64> {
     if batch.is_empty() {
         return Err(invalid("batch", "no examples", "at least 1"));
     }

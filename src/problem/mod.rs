@@ -62,6 +62,8 @@ mod user;
 pub mod fourier;
 pub mod mlp;
 
+#[cfg(feature = "cuda")]
+pub(crate) use examples::check_batch;
 pub use examples::{Examples, Reduction, one_hot};
 pub use least_squares::LeastSquares;
 pub use loss::Loss;

@@ -90,7 +90,8 @@ fn series<P: Problem<f64, Points = DeviceSpace, Vectors = DeviceSpace>, H: Probl
         buffer
     };
     let (on_u, on_w) = (upload(there.outer_space(), u), upload(there.inner_space(), w));
-    let other_u = upload(there.outer_space(), &u.iter().map(|u| u + 0.5).collect::<Vec<_>>());
+    let shifted: Vec<f64> = u.iter().map(|u| u + 0.5).collect();
+    let on_shifted = upload(there.outer_space(), &shifted);
     let (mut at, mut host) = (Workspace::new(there), Workspace::new(here));
     let (mut q, mut expected_q) = (there.inner_space().zeros(), here.inner_space().zeros());
     let mut endings = Vec::new();
@@ -98,11 +99,14 @@ fn series<P: Problem<f64, Points = DeviceSpace, Vectors = DeviceSpace>, H: Probl
         for terms in [7, 8, 9, 30, 50] {
             let inverse = Inverse::Neumann { terms, step: Step::Fixed(alpha), on_growth };
             let estimator: Estimator = Solve { verify: false, ..inverse.into() }.into();
-            let expected = evaluate(here, &estimator, &u.to_vec(), &w.to_vec(), &mut host).unwrap().report;
-            host.lower_q(here, &mut expected_q).unwrap();
             let mut first: Option<Vec<f64>> = None;
-            for call in 0..4 {
-                let found = evaluate(there, &estimator, &on_u, &on_w, &mut at).unwrap().report;
+            // Elsewhere in between, so that what depends on u is not taken from the record.
+            for (call, (u, on_u)) in
+                [(u, &on_u), (u, &on_u), (&shifted, &on_shifted), (u, &on_u)].into_iter().enumerate()
+            {
+                let expected = evaluate(here, &estimator, &u.to_vec(), &w.to_vec(), &mut host).unwrap().report;
+                host.lower_q(here, &mut expected_q).unwrap();
+                let found = evaluate(there, &estimator, on_u, &on_w, &mut at).unwrap().report;
                 let mut values = vec![0.0; w.len()];
                 at.lower_q(there, &mut q).unwrap();
                 there.inner_space().store(&q, &mut values).unwrap();
@@ -110,13 +114,11 @@ fn series<P: Problem<f64, Points = DeviceSpace, Vectors = DeviceSpace>, H: Probl
                 assert!(error <= 1e-9, "alpha {alpha}, K {terms}, {on_growth:?}, call {call}: {error:e}");
                 assert_eq!((found.ending, found.products), (expected.ending, expected.products), "K {terms}");
                 assert_eq!(found.growth.is_some(), expected.growth.is_some(), "K {terms}");
-                assert_eq!(first.get_or_insert_with(|| values.clone()), &values, "call {call}");
-                // Elsewhere in between, so that what depends on u is not taken from the record.
-                if call == 2 {
-                    evaluate(there, &estimator, &other_u, &on_w, &mut at).unwrap();
+                if call != 2 {
+                    assert_eq!(first.get_or_insert_with(|| values.clone()), &values, "call {call}");
                 }
+                endings.push(expected.ending);
             }
-            endings.push(expected.ending);
         }
     }
     assert!(endings.contains(&Ending::Completed) && endings.contains(&Ending::NonContractive), "{endings:?}");
@@ -144,6 +146,71 @@ fn series_equal_those_of_the_host() {
         let there = Mlp::copy_of(&device, &here).unwrap();
         let u: Vec<f64> = rng.normals(Space::<f64>::len(here.outer_space())).iter().map(|u| u - 1.0).collect();
         series(&there, &here, [&u, &w], [0.1, 20.0]);
+    }
+}
+
+/// Batches, repeated examples and scores of a network against those of the host.
+fn examples<T: Scalar>(tolerance: f64) {
+    let (device, mut rng) = (device(), Rng(21));
+    let model = Model::new(&[3, 6, 2], Activation::Tanh, Loss::CrossEntropy).unwrap();
+    const ROWS: usize = 5;
+    let data = |rng: &mut Rng, n: usize| {
+        let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+        Examples { design: cast::<T>(&rng.normals(3 * n)), features: 3, targets: one_hot(&labels, 2).unwrap() }
+    };
+    let (w, v) = (cast::<T>(&rng.normals(model.parameters())), cast::<T>(&rng.normals(model.parameters())));
+    for kind in [
+        OuterParameters::Inputs,
+        OuterParameters::Targets,
+        OuterParameters::ExampleWeightLogits,
+        OuterParameters::LogL2(Groups::Scalar),
+        OuterParameters::ProximalCentre { weight: 0.3 },
+    ] {
+        let (inner, outer) = (data(&mut rng, ROWS), data(&mut rng, 3));
+        let here = blo::problem::mlp::Mlp::new(model.clone(), kind, inner, outer, Reduction::Mean, 0.1).unwrap();
+        let there = Mlp::copy_of(&device, &here).unwrap();
+        let u = cast::<T>(&rng.normals(Space::<T>::len(here.outer_space())));
+        let (mut at, mut host) = (there.workspace(), here.workspace());
+        let (outer, inner) = (there.outer_space(), there.inner_space());
+        let [mut on_w, mut on_v, mut out] = [(); 3].map(|()| Space::<T>::zeros(inner));
+        let mut on_u = Space::<T>::zeros(outer);
+        outer.load(&u, &mut on_u).unwrap();
+        inner.load(&w, &mut on_w).unwrap();
+        inner.load(&v, &mut on_v).unwrap();
+        let (mut found, mut expected) = (w.clone(), w.clone());
+        let all: Vec<usize> = (0..ROWS).collect();
+        for batch in [&[2][..], &[4, 0, 4], &all, &[1; 12]] {
+            let value = there.inner_batch(&mut at, batch, &on_u, &on_w, &mut out).unwrap();
+            let host_value = here.inner_batch(&mut host, batch, &u, &w, &mut expected).unwrap();
+            inner.store(&out, &mut found).unwrap();
+            assert!((value - host_value).abs() <= tolerance * host_value.abs(), "{kind:?} {batch:?}: {value}");
+            assert!(distance(&found, &expected) <= tolerance * norm(&expected), "{kind:?} {batch:?}");
+        }
+        for (batch, words) in [(&[][..], "batch: found no examples"), (&[0, ROWS], "example 5 at index 1")] {
+            let error = there.inner_batch(&mut at, batch, &on_u, &on_w, &mut out).unwrap_err();
+            assert!(error.status() == -2 && error.to_string().contains(words), "{error}");
+        }
+        there.linearize(&mut at, &on_u, &on_w).unwrap();
+        here.linearize(&mut host, &u, &w).unwrap();
+        let (mut scores, mut host_scores) = ([f64::NAN; ROWS], [0.0; ROWS]);
+        there.example_scores(&mut at, &on_v, &mut scores).unwrap();
+        here.example_scores(&mut host, &v, &mut host_scores).unwrap();
+        assert_eq!(there.examples(), ROWS);
+        assert!(distance(&scores, &host_scores) <= tolerance * norm(&host_scores), "{kind:?}: {scores:?}");
+        let error = there.example_scores(&mut at, &on_v, &mut scores[1..]).unwrap_err();
+        assert_eq!(error.to_string(), "scores: found length 4, expected length 5");
+        // Vectors of the point, and what a pass leaves of each example.
+        let least = (4 * w.len() + ROWS * 2 * 10) * size_of::<T>();
+        let bytes = there.workspace_bytes(&at);
+        assert!((least..40 * least).contains(&bytes), "{kind:?}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn batches_and_scores_equal_those_of_the_host() {
+    if inside(Driver::Simulated, "problems::batches_and_scores_equal_those_of_the_host", &[]) {
+        examples::<f64>(1e-12);
+        examples::<f32>(1e-5);
     }
 }
 
