@@ -301,18 +301,20 @@ fn threads_share_a_problem_on_a_device() {
     if !inside(Driver::Simulated, "c_interface::threads_share_a_problem_on_a_device", &[]) {
         return;
     }
-    let data = Data::new();
-    let there = Shared(on_device(data.network(), open()));
+    let (data, device) = (Data::new(), open());
+    let [net, quad] = [data.network(), quadratic()].map(|problem| Shared(on_device(problem, device)));
     let all = [BLO_ESTIMATOR_CG, BLO_ESTIMATOR_NEUMANN].map(estimator);
-    let expected = all.each_ref().map(|options| hypergradient(there.0, options, &data.u, &data.w));
+    let on_net = |net: &Shared<_>| all.each_ref().map(|options| hypergradient(net.0, options, &data.u, &data.w));
+    // Small, so that launches of one thread come between those that another records.
+    let on_quad =
+        |quad: &Shared<_>| all.each_ref().map(|options| hypergradient(quad.0, options, &[0.5, -2.0], &[1.0, 3.0]));
+    let expected = (on_net(&net), on_quad(&quad));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                // The handle, not its pointer, goes to the thread.
-                let there = &there;
-                for _ in 0..5 {
-                    let found = all.each_ref().map(|options| hypergradient(there.0, options, &data.u, &data.w));
-                    assert_eq!(found, expected);
+                for _ in 0..4 {
+                    assert_eq!(on_net(&net), expected.0);
+                    (0..50).for_each(|_| assert_eq!(on_quad(&quad), expected.1));
                 }
             });
         }
