@@ -113,6 +113,7 @@ impl Kernels {
                     bits
                 };
                 // NaN is not equal to itself, and has many bits.
+                #[allow(clippy::eq_op)]
                 let both_nan = found != found && simulated != simulated;
                 let same = both_nan || bits(found) == bits(simulated);
                 assert!(same, "element {i} on the device is {found:?}, on the simulator {simulated:?}");
