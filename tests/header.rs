@@ -6,12 +6,13 @@ use std::fs;
 use std::path::Path;
 
 /// What the header is made of, in its order.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 22] = [
     "src/ffi/status.rs",
     "src/ffi/lend.rs",
     "src/ffi/problem.rs",
     "src/ffi/network.rs",
     "src/ffi/callbacks.rs",
+    "src/ffi/device.rs",
     "src/ffi/optimizer.rs",
     "src/ffi/lbfgsb.rs",
     "src/ffi/estimator.rs",

@@ -1,5 +1,6 @@
 //! The command line that all experiments share.
 
+use crate::experiment::Experiment;
 use crate::experiments;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use std::path::PathBuf;
@@ -21,9 +22,15 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Outer steps of a figure that trains networks (fig02, fig07, fig12, fig13, fig18); each has its own default
+    /// Outer steps of a figure that trains networks (fig02, fig07, fig12, fig13, fig18); each has its own default. For
+    /// fig11 the most steps of each of its runs, which end by themselves
     #[arg(long, value_name = "N")]
     pub steps: Option<usize>,
+
+    /// Where the problem and its products are (fig07, fig11, fig12, fig13). On a GPU the run is that of the CPU up to
+    /// rounding; what is drawn of it, and training anew on its points, stays on the CPU
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    pub device: Device,
 
     /// Where frames of an animation go, as NAME-NUMBER.svg; for figures that train networks
     #[arg(long, value_name = "DIR")]
@@ -40,11 +47,35 @@ pub struct Options {
 }
 
 impl Options {
-    /// The first option given that only training has.
-    pub fn training_option(&self) -> Option<&'static str> {
-        let given =
-            [(self.steps.is_some(), "--steps"), (self.frames.is_some(), "--frames"), (self.save.is_some(), "--save")];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
+    /// The first option given that the experiment has no use for, and why.
+    pub fn misused(&self, experiment: &Experiment) -> Option<String> {
+        let Experiment { name, trains, device, .. } = *experiment;
+        let idle = |option| format!("{name} trains no network, and has no use for {option}");
+        let given = [
+            (!trains && !device && self.steps.is_some(), idle("--steps")),
+            (!trains && self.frames.is_some(), idle("--frames")),
+            (!trains && self.save.is_some(), idle("--save")),
+            (!device && self.device != Device::Cpu, format!("{name} runs on the CPU only")),
+            (cfg!(not(feature = "cuda")) && self.device != Device::Cpu, "this program was built without CUDA".into()),
+        ];
+        given.into_iter().find_map(|(misused, why)| misused.then_some(why))
+    }
+}
+
+/// Where a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// In this computer's memory.
+    Cpu,
+    /// On the first NVIDIA GPU.
+    Cuda,
+}
+
+impl Device {
+    /// The GPU, if one is wanted.
+    #[cfg(feature = "cuda")]
+    pub fn open(self) -> blo::Result<Option<blo::cuda::Device>> {
+        (self == Device::Cuda).then(|| blo::cuda::Device::open(0)).transpose()
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Experiment {
     pub summary: &'static str,
     /// Whether it trains networks, for a time that is worth options: steps, frames, a file to go on from.
     pub trains: bool,
+    /// Whether its problem can be put on a GPU; such a run may also be cut short, by --steps.
+    pub device: bool,
     /// Computes it.
     pub run: fn(&Context) -> Result<Output, Box<dyn Error>>,
 }

@@ -45,10 +45,8 @@ fn main() -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
-    if !experiment.trains
-        && let Some(option) = options.training_option()
-    {
-        eprintln!("error: {} trains no network, and has no use for {option}", experiment.name);
+    if let Some(why) = options.misused(experiment) {
+        eprintln!("error: {why}");
         return ExitCode::from(MISUSED);
     }
     exit_code(run(experiment, options))
@@ -59,8 +57,11 @@ fn run(experiment: &Experiment, options: Options) -> Result<(), Box<dyn Error>> 
     // Where the picture cannot go, nobody wants to have waited for it.
     let path = picture_path(experiment, &options)?;
     let context = Context { options, progress: Progress::new(experiment.name) };
-    let output = (experiment.run)(&context)?;
+    let mut output = (experiment.run)(&context)?;
     context.progress.clear();
+    if context.options.device == cli::Device::Cuda {
+        output.settings.insert("device".into(), "cuda".into());
+    }
     output.figure.save(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     report(experiment, &context.options, &output, &path.display().to_string())
 }

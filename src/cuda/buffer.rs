@@ -42,6 +42,16 @@ impl<T: Scalar> Buffer<T> {
         self.len
     }
 
+    /// The address in the device's memory, for kernels of the caller's own.
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// The bytes of device memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.len * size_of::<T>()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0

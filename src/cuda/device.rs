@@ -5,11 +5,11 @@ use super::probe::{Capability, probe};
 use crate::error::invalid;
 use crate::{Error, Result, Scalar};
 use cudarc::driver::sys::{self, CUresult};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most blocks of the first stage of a reduction.
 pub(super) const PARTIALS: usize = 256;
@@ -19,9 +19,10 @@ const BLOCK: u32 = 256;
 
 /// An open device. Copies share it; it closes when the last of them and of all that lives on it is gone.
 ///
-/// A device and what lives on it stay on one thread.
+/// Threads may share a device and the problems on it, each with vectors and workspaces of its own; their work is queued on the
+/// device's one stream.
 #[derive(Debug, Clone)]
-pub struct Device(Rc<Inner>);
+pub struct Device(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -29,10 +30,27 @@ struct Inner {
     context: sys::CUcontext,
     stream: sys::CUstream,
     name: String,
-    loaded: RefCell<Loaded>,
-    error: RefCell<Option<Error>>,
+    capability: (i32, i32),
+    loaded: Mutex<Loaded>,
+    error: Mutex<Option<Error>>,
+    /// Held by who uses `partials`, from the first stage of a reduction until its result has been read.
+    reduces: Mutex<()>,
+    /// Held for each call of the driver, and by who records a graph for as long: nobody else's work may get into it.
+    turn: Mutex<()>,
+    /// The thread that records, or 0.
+    recorder: AtomicUsize,
     /// Partial sums, and behind them the total.
     partials: sys::CUdeviceptr,
+}
+
+// SAFETY: the driver's functions may be called from any thread with any of these handles; what is changed is behind locks.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+/// Nothing is left half-done under these locks, so that a panic of another user spoils nothing.
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +85,12 @@ impl Arg {
         }
         .to_le()
     }
+}
+
+/// A number for each thread that is alive, not 0.
+fn this_thread() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| ptr::from_ref(here).addr())
 }
 
 /// An error for a code other than success, with the driver's words.
@@ -114,19 +138,32 @@ impl Device {
         let mut name = [0; 256];
         call!(cuDeviceGetName(name.as_mut_ptr(), 255, handle))?;
         let name = name.iter().take_while(|c| **c != 0).map(|c| char::from(*c as u8)).collect();
+        use sys::CUdevice_attribute::{
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+        };
+        let mut capability = (0, 0);
+        call!(cuDeviceGetAttribute(&mut capability.0, MAJOR, handle))?;
+        call!(cuDeviceGetAttribute(&mut capability.1, MINOR, handle))?;
         call!(cuDevicePrimaryCtxRetain(&mut context, handle))?;
         let opened = call!(cuCtxSetCurrent(context))
             .and_then(|()| call!(cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32)))
             .and_then(|()| call!(cuMemAlloc_v2(&mut partials, (PARTIALS + 1) * 8)));
-        let (loaded, error) = Default::default();
+        let (loaded, error, reduces, turn, recorder) = Default::default();
         // What was not made is null, and is left alone when it is dropped.
-        let inner = Inner { handle, context, stream, name, loaded, error, partials };
-        opened.map(|()| Device(Rc::new(inner)))
+        let inner =
+            Inner { handle, context, stream, name, capability, loaded, error, reduces, turn, recorder, partials };
+        opened.map(|()| Device(Arc::new(inner)))
     }
 
     /// The device's name.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The compute capability, major and minor number.
+    pub fn compute_capability(&self) -> (i32, i32) {
+        self.0.capability
     }
 
     /// Waits until all that was launched is done.
@@ -140,17 +177,49 @@ impl Device {
 
     /// The first error of this device, if there was one.
     pub(super) fn status(&self) -> Result<()> {
-        self.0.error.borrow().clone().map_or(Ok(()), Err)
+        lock(&self.0.error).clone().map_or(Ok(()), Err)
     }
 
     /// Runs `body` on this device's context unless there was an error before; keeps the error.
     pub(super) fn guarded<V>(&self, body: impl FnOnce() -> Result<V>) -> Result<V> {
         self.status()?;
+        let _turn = self.turn();
         let result = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| body());
         if let Err(error) = &result {
-            self.0.error.borrow_mut().get_or_insert_with(|| error.clone());
+            lock(&self.0.error).get_or_insert_with(|| error.clone());
         }
         result
+    }
+
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        // Only this thread stores its own number, so that a look at another's is never taken for it.
+        let records = self.0.recorder.load(Ordering::Relaxed) == this_thread();
+        (!records).then(|| lock(&self.0.turn))
+    }
+
+    /// What `body` launches, not done but recorded. It may neither allocate nor wait, and all its kernels are loaded.
+    pub(super) fn record(&self, body: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        self.status()?;
+        let turn = self.turn();
+        let stream = self.0.stream;
+        call!(cuCtxSetCurrent(self.0.context))?;
+        call!(cuStreamBeginCapture_v2(stream, sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))?;
+        self.0.recorder.store(this_thread(), Ordering::Relaxed);
+        let recorded = body();
+        self.0.recorder.store(0, Ordering::Relaxed);
+        let (mut graph, mut launchable) = (ptr::null_mut(), ptr::null_mut());
+        let ended = call!(cuStreamEndCapture(stream, &mut graph));
+        let made = recorded.and(ended).and_then(|()| call!(cuGraphInstantiateWithFlags(&mut launchable, graph, 0)));
+        if !graph.is_null() {
+            let _ = call!(cuGraphDestroy(graph));
+        }
+        drop(turn);
+        made.map(|()| Graph { device: self.clone(), launchable })
+    }
+
+    /// Starts what was recorded.
+    pub(super) fn replay(&self, graph: &Graph) -> Result<()> {
+        self.guarded(|| call!(cuGraphLaunch(graph.launchable, self.0.stream)))
     }
 
     /// Zeroed memory; 0 where there is none, with the error kept.
@@ -174,6 +243,7 @@ impl Device {
     pub(super) fn free(&self, address: sys::CUdeviceptr) {
         if address != 0 {
             // Work on it may be under way. An error here has no one to go to.
+            let _turn = self.turn();
             let _ = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| call!(cuStreamSynchronize(self.0.stream)));
             let _ = call!(cuMemFree_v2(address));
         }
@@ -219,13 +289,25 @@ impl Device {
         Arg::U64(self.0.partials)
     }
 
-    /// The sum of `count` f64 at `address`, in a fixed order.
-    pub(super) fn sum(&self, address: Arg, count: usize) -> Result<f64> {
+    /// Keeps other threads from the partial sums until the guard is dropped.
+    pub(super) fn reducing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.0.reduces)
+    }
+
+    /// The sum of `count` f64 at `address`, in a fixed order. `first` makes them, where they are the partial sums.
+    pub(super) fn sum(&self, address: Arg, count: usize, first: impl FnOnce()) -> Result<f64> {
+        let _alone = self.reducing();
+        first();
         let total = self.0.partials + (PARTIALS * 8) as u64;
-        self.launch::<f64>("sum", [1, 1], &[address, Arg::U64(total), Arg::U64(count as u64)]);
+        self.sum_to(address, count, total);
         let mut value = [0.0];
         self.download(total, &mut value)?;
         Ok(value[0])
+    }
+
+    /// The same, left at `to` in the device's memory. Who sums the partial sums is alone with them.
+    pub(super) fn sum_to(&self, address: Arg, count: usize, to: sys::CUdeviceptr) {
+        self.launch::<f64>("sum", [1, 1], &[address, Arg::U64(to), Arg::U64(count as u64)]);
     }
 
     /// Starts blo_<operation>_<T>. Arguments are those of the header of the kernel's text, in its order; an error is kept.
@@ -247,7 +329,7 @@ impl Device {
     }
 
     fn function(&self, operation: &'static str, size: usize) -> Result<sys::CUfunction> {
-        let loaded = &mut *self.0.loaded.borrow_mut();
+        let loaded = &mut *lock(&self.0.loaded);
         if let Some(function) = loaded.functions.get(&(operation, size)) {
             return Ok(*function);
         }
@@ -267,6 +349,27 @@ impl Device {
         call!(cuModuleGetFunction(&mut function, module, name.as_ptr()))?;
         loaded.functions.insert((operation, size), function);
         Ok(function)
+    }
+}
+
+/// Launches that were recorded, as one.
+#[derive(Debug)]
+pub(super) struct Graph {
+    device: Device,
+    launchable: sys::CUgraphExec,
+}
+
+// SAFETY: as for the device.
+unsafe impl Send for Graph {}
+// SAFETY: as above.
+unsafe impl Sync for Graph {}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // A launch of it goes on; an error has no one to go to.
+        let _turn = self.device.turn();
+        let _ = call!(cuCtxSetCurrent(self.device.0.context));
+        let _ = call!(cuGraphExecDestroy(self.launchable));
     }
 }
 
@@ -302,7 +405,7 @@ impl Drop for Inner {
         if self.partials != 0 {
             let _ = call!(cuMemFree_v2(self.partials));
         }
-        for module in self.loaded.get_mut().modules.values() {
+        for module in lock(&self.loaded).modules.values() {
             let _ = call!(cuModuleUnload(*module));
         }
         let _ = call!(cuDevicePrimaryCtxRelease_v2(self.handle));

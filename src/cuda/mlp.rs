@@ -2,8 +2,10 @@
 
 use super::buffer::{Buffer, View};
 use super::device::Device;
+use super::examples::Gathered;
 use super::outer::{Change, Data, Outer, groups};
 use super::passes::{At, Back, Batch, Layer, Net, Pass, Sweep};
+use super::series::{Steps, TOGETHER};
 use super::space::DeviceSpace;
 use crate::cpu::Activation;
 use crate::problem::mlp::{self, Loss, Model, OuterParameters};
@@ -12,7 +14,7 @@ use crate::solve::Space;
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// What a [`Model`] is made of: widths from the inputs to the outputs, the activation, the loss.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +29,11 @@ pub struct Network<'a> {
 
 /// A [`mlp::Mlp`] whose data, parameters and passes are on a device.
 ///
-/// One pass at `linearize` serves all products, as on the host. There are no batches of inner examples, no scores of
-/// examples and no factored vectors yet.
+/// One pass at `linearize` serves all products, as on the host. There are no factored vectors yet. A batch of inner examples is
+/// gathered by copies, three for each example.
 #[derive(Debug)]
 pub struct Mlp<T: Scalar> {
+    model: Model,
     net: Net,
     parts: Outer<T>,
     targets: Buffer<T>,
@@ -42,23 +45,26 @@ pub struct Mlp<T: Scalar> {
 
 /// The inner problem at some (u, w).
 #[derive(Debug)]
-struct Point<T: Scalar> {
-    data: Data<T>,
-    pass: Pass<T>,
+pub(super) struct Point<T: Scalar> {
+    pub data: Data<T>,
+    pub pass: Pass<T>,
 }
 
 /// Scratch of an [`Mlp`], and its linearization.
 #[derive(Debug)]
 pub struct Workspace<T: Scalar> {
-    scratch: Point<T>,
-    frozen: Point<T>,
+    pub(super) scratch: Point<T>,
+    pub(super) frozen: Point<T>,
     u: Buffer<T>,
-    w: Buffer<T>,
-    step: Buffer<T>,
-    sweep: Sweep<T>,
+    pub(super) w: Buffer<T>,
+    pub(super) step: Buffer<T>,
+    pub(super) sweep: Sweep<T>,
+    pub(super) gathered: Gathered<T>,
+    pub(super) scores: Buffer<T>,
     change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Buffer<T>,
+    steps: Steps,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -78,20 +84,27 @@ impl<T: Scalar> Mlp<T> {
         l2: f64,
     ) -> Result<Mlp<T>> {
         let model = Model::new(network.widths, network.activation, network.loss)?;
-        // The host's problem checks the arguments.
-        let host = mlp::Mlp::new(model, kind, inner, outer, reduction, l2)?;
-        let (inner, outer) = (host.inner_examples(), host.outer_examples());
-        let mut layers = Vec::with_capacity(network.widths.len() - 1);
+        Mlp::copy_of(device, &mlp::Mlp::new(model, kind, inner, outer, reduction, l2)?)
+    }
+
+    /// A problem of the host's, on the device given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`](crate::Error::Device) and [`Error::DeviceMemory`](crate::Error::DeviceMemory).
+    pub fn copy_of(device: &Device, host: &mlp::Mlp<T>) -> Result<Mlp<T>> {
+        let (model, inner, outer) = (host.model(), host.inner_examples(), host.outer_examples());
+        let (kind, scale, l2) = host.terms();
+        let mut layers = Vec::new();
         let mut start = 0;
-        for pair in network.widths.windows(2) {
+        for pair in model.widths().windows(2) {
             let (inputs, outputs) = (pair[0], pair[1]);
             let split = start + inputs * outputs;
             layers.push(Layer { inputs, outputs, weights: start..split, biases: split..split + outputs });
             start = split + outputs;
         }
-        let net = Net { device: device.clone(), layers, activation: network.activation, loss: network.loss };
-        let rows = inner.targets.len() / net.outputs();
-        let scale = if reduction == Reduction::Mean { 1.0 / rows.max(1) as f64 } else { 1.0 };
+        let net = Net { device: device.clone(), layers, activation: model.activation(), loss: model.loss() };
+        let rows = host.rows();
         let design = Buffer::from_slice(device, &inner.design)?;
         Ok(Mlp {
             parts: Outer { kind, rows, design, features: inner.features, scale, l2, groups: groups(kind, &net) },
@@ -100,21 +113,55 @@ impl<T: Scalar> Mlp<T> {
             outer_targets: Buffer::from_slice(device, &outer.targets)?,
             inner_space: DeviceSpace::new(device, net.parameters()),
             outer_space: DeviceSpace::new(device, Space::<T>::len(host.outer_space())),
+            model: model.clone(),
             net,
         })
+    }
+
+    /// The network, for initial parameters and predictions on the host.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     fn device(&self) -> &Device {
         &self.net.device
     }
 
-    fn batch(&self, data: &Data<T>) -> Batch<T> {
+    pub(super) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// n.
+    pub(super) fn rows(&self) -> usize {
+        self.parts.rows
+    }
+
+    pub(super) fn set_data(&self, u: &Buffer<T>, point: &mut Point<T>) -> Result<()> {
+        self.parts.set(&self.net, u, &mut point.data)
+    }
+
+    /// gradient ← gradient + that of f's terms that are no sum over examples; returns their value. `step` is scratch.
+    pub(super) fn add_rest(&self, data: &Data<T>, [u, w, step, gradient]: [&Buffer<T>; 4]) -> Result<f64> {
+        let (net, device, out, step) = (&self.net, self.device(), gradient.all(), step.all());
+        self.parts.add_penalties(net, data, w.all(), out);
+        let mut value = self.parts.penalty(net, data, w.all(), step)?;
+        let weight = self.parts.proximal_weight();
+        if weight > 0.0 {
+            device.assign(w.all(), step);
+            device.axpy(-T::ONE, u.all(), step);
+            value += 0.5 * weight * device.dot(step, step)?;
+            device.axpy(T::from_f64(weight), step, out);
+        }
+        device.status().map(|()| value)
+    }
+
+    pub(super) fn batch(&self, data: &Data<T>) -> Batch<T> {
         let x = if self.parts.sets_inputs() { &data.x } else { &self.parts.design };
         let targets = if self.parts.sets_targets() { &data.t } else { &self.targets };
         Batch { x: x.all(), targets: targets.all(), weights: data.weights.all() }
     }
 
-    fn at<'a>(&'a self, w: &Buffer<T>, point: &'a Point<T>) -> At<'a, T> {
+    pub(super) fn at<'a>(&'a self, w: &Buffer<T>, point: &'a Point<T>) -> At<'a, T> {
         let batch = self.batch(&point.data);
         At { net: &self.net, rows: self.parts.rows, w: w.all(), batch, pass: &point.pass }
     }
@@ -127,8 +174,13 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// out ← the product with v, in w, at the linearization, with the terms given.
-    fn product(&self, workspace: &Workspace<T>, v: View<T>, terms: Back, out: View<T>) -> Result<()> {
-        let Workspace { frozen, w, sweep, .. } = workspace;
+    fn product(
+        &self,
+        (frozen, w, sweep): (&Point<T>, &Buffer<T>, &Sweep<T>),
+        v: View<T>,
+        terms: Back,
+        out: View<T>,
+    ) -> Result<()> {
         let at = self.at(w, frozen);
         sweep.images(&at, v, terms == Back::Full);
         sweep.forward(&at);
@@ -149,7 +201,7 @@ impl<T: Scalar> Mlp<T> {
     ///
     /// The first error of the device.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
-        self.product(workspace, v.all(), Back::GaussNewton, out.all())
+        self.product((&workspace.frozen, &workspace.w, &workspace.sweep), v.all(), Back::GaussNewton, out.all())
     }
 }
 
@@ -180,10 +232,46 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             w: self.inner_space.zeros(),
             step: self.inner_space.zeros(),
             sweep: Sweep::new(net, rows),
+            gathered: Gathered::new(self.device(), rows.min(CHUNK), net.inputs(), net.outputs()),
+            scores: Buffer::zeros(self.device(), rows),
             change: self.parts.change(net),
             outer_pass: Pass::new(net, chunk, false),
             outer_weights,
+            steps: Steps::new(self.device()),
         }
+    }
+
+    /// Device memory, for the most part.
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { scratch, frozen, u, w, step, sweep, gathered, scores, change, .. } = workspace;
+        let Workspace { outer_pass, outer_weights, steps, .. } = workspace;
+        let points = [scratch, frozen].map(|point| point.data.bytes() + point.pass.bytes());
+        let vectors = [u, w, step, scores, outer_weights].map(Buffer::bytes);
+        points.iter().chain(&vectors).sum::<usize>()
+            + sweep.bytes()
+            + gathered.bytes()
+            + change.bytes()
+            + outer_pass.bytes()
+            + steps.bytes()
+    }
+
+    fn examples(&self) -> usize {
+        self.parts.rows
+    }
+
+    fn example_scores(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, scores: &mut [f64]) -> Result<()> {
+        self.scores_along(workspace, v, scores)
+    }
+
+    fn inner_batch(
+        &self,
+        workspace: &mut Workspace<T>,
+        batch: &[usize],
+        u: &Buffer<T>,
+        w: &Buffer<T>,
+        gradient: &mut Buffer<T>,
+    ) -> Result<f64> {
+        self.batch_gradient(workspace, batch, [u, w, gradient])
     }
 
     fn inner(
@@ -194,20 +282,10 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         gradient: &mut Buffer<T>,
     ) -> Result<f64> {
         let Workspace { scratch, step, .. } = workspace;
-        let (net, device, out, step) = (&self.net, self.device(), gradient.all(), step.all());
         self.pass(u, w, scratch)?;
-        self.at(w, scratch).gradient(false, out);
-        let mut value = scratch.pass.value(net, self.parts.rows)?;
-        self.parts.add_penalties(net, &scratch.data, w.all(), out);
-        value += self.parts.penalty(net, &scratch.data, w.all(), step)?;
-        let weight = self.parts.proximal_weight();
-        if weight > 0.0 {
-            device.assign(w.all(), step);
-            device.axpy(-T::ONE, u.all(), step);
-            value += 0.5 * weight * device.dot(step, step)?;
-            device.axpy(T::from_f64(weight), step, out);
-        }
-        device.status().map(|()| value)
+        self.at(w, scratch).gradient(false, gradient.all());
+        let value = scratch.pass.value(&self.net, self.parts.rows)?;
+        Ok(value + self.add_rest(&scratch.data, [u, w, step, gradient])?)
     }
 
     fn outer(
@@ -260,7 +338,29 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
     }
 
     fn hvp(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
-        self.product(workspace, v.all(), Back::Full, out.all())
+        self.product((&workspace.frozen, &workspace.w, &workspace.sweep), v.all(), Back::Full, out.all())
+    }
+
+    fn steps_together(&self) -> usize {
+        TOGETHER
+    }
+
+    fn neumann_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        alpha: T,
+        hp: &mut Buffer<T>,
+        p: &mut Buffer<T>,
+        q: &mut Buffer<T>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        let Workspace { frozen, w, sweep, steps, .. } = workspace;
+        let vectors @ [hp, p, _] = [hp.all(), p.all(), q.all()];
+        steps.run(self.device(), alpha, vectors, &frozen.data.penalties, norms, |_, norm| {
+            self.product((frozen, w, sweep), p, Back::Full, hp)?;
+            self.device().neumann_update_to(alpha, vectors, norm);
+            self.device().status()
+        })
     }
 
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {

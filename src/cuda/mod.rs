@@ -18,6 +18,8 @@
 
 mod buffer;
 mod device;
+mod examples;
+mod from_host;
 mod kernels;
 mod matrix;
 mod mlp;
@@ -26,10 +28,12 @@ mod outer;
 mod passes;
 mod probe;
 mod quadratic;
+mod series;
 mod space;
 
 pub use buffer::Buffer;
 pub use device::Device;
+pub use from_host::{FromHost, Workspace as FromHostWorkspace};
 pub use mlp::{Mlp, Network, Workspace as MlpWorkspace};
 pub use probe::{Capability, probe};
 pub use quadratic::{Quadratic, Workspace as QuadraticWorkspace};

@@ -67,8 +67,8 @@ impl Device {
             return self.status().map(|()| 0.0);
         }
         let blocks = stages(x.len);
-        self.launch::<T>("dot", [blocks, 1], &[x.arg(), y.arg(), self.partials(), count(x.len)]);
-        self.sum(self.partials(), blocks)
+        let args = [x.arg(), y.arg(), self.partials(), count(x.len)];
+        self.sum(self.partials(), blocks, || self.launch::<T>("dot", [blocks, 1], &args))
     }
 
     /// q ← q + p, p ← p − alpha hp; returns ‖p‖² of the new p.
@@ -79,8 +79,18 @@ impl Device {
         }
         let blocks = stages(p.len);
         let args = [Arg::scalar(alpha), hp.arg(), p.arg(), q.arg(), self.partials(), count(p.len)];
-        self.launch::<T>("neumann_update", [blocks, 1], &args);
-        self.sum(self.partials(), blocks)
+        self.sum(self.partials(), blocks, || self.launch::<T>("neumann_update", [blocks, 1], &args))
+    }
+
+    /// The same, with ‖p‖² left at `norm`; the caller is alone with the partial sums.
+    pub(super) fn neumann_update_to<T: Scalar>(&self, alpha: T, [hp, p, q]: [View<T>; 3], norm: View<f64>) {
+        debug_assert!(hp.len == p.len && p.len == q.len && norm.len == 1);
+        if p.len > 0 {
+            let blocks = stages(p.len);
+            let args = [Arg::scalar(alpha), hp.arg(), p.arg(), q.arg(), self.partials(), count(p.len)];
+            self.launch::<T>("neumann_update", [blocks, 1], &args);
+            self.sum_to(self.partials(), blocks, norm.address);
+        }
     }
 
     /// The first element that is NaN or infinite, with its place.
@@ -88,7 +98,7 @@ impl Device {
         if x.len == 0 {
             return self.status().map(|()| None);
         }
-        let blocks = stages(x.len);
+        let (blocks, _alone) = (stages(x.len), self.reducing());
         self.launch::<T>("nonfinite", [blocks, 1], &[x.arg(), self.partials(), count(x.len)]);
         let Arg::U64(from) = self.partials() else { return Ok(None) };
         let mut first = [u64::MAX; PARTIALS];

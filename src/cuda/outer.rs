@@ -6,6 +6,7 @@ use super::matrix::Epilogue;
 use super::passes::Net;
 use crate::cpu::Form;
 use crate::problem::mlp::{Groups, OuterParameters};
+use crate::solve::heap;
 use crate::{Error, Result, Scalar};
 use std::ops::Range;
 
@@ -49,6 +50,22 @@ pub(super) struct Change<T: Scalar> {
     pub each: Buffer<T>,
     /// u and du, where they are those of groups.
     host: [Vec<T>; 2],
+}
+
+impl<T: Scalar> Data<T> {
+    /// The device memory in use, and the host's.
+    pub fn bytes(&self) -> usize {
+        let Data { x, t, weights, penalties, each, host } = self;
+        x.bytes() + t.bytes() + weights.bytes() + each.bytes() + heap(penalties) + heap(host)
+    }
+}
+
+impl<T: Scalar> Change<T> {
+    /// The device memory in use, and the host's.
+    pub fn bytes(&self) -> usize {
+        let Change { x, t, log_weights, penalties, each, host: [u, du] } = self;
+        x.bytes() + t.bytes() + log_weights.bytes() + each.bytes() + heap(penalties) + heap(u) + heap(du)
+    }
 }
 
 /// Each group's place in w, for groups of more than one.

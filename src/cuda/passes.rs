@@ -141,6 +141,14 @@ impl<T: Scalar> Pass<T> {
         }
     }
 
+    /// The device memory in use.
+    pub fn bytes(&self) -> usize {
+        let Pass { activations, slopes, curves, outputs, probabilities, values, weighted, deltas, errors } = self;
+        let lists = [activations, slopes, curves, deltas, errors];
+        let arrays = outputs.bytes() + probabilities.bytes() + values.bytes() + weighted.bytes();
+        arrays + lists.into_iter().flatten().map(Buffer::bytes).sum::<usize>()
+    }
+
     /// Forward and back.
     pub fn run(&self, net: &Net, w: View<T>, batch: Batch<T>) {
         let (device, rows, last) = (&net.device, batch.weights.len, net.layers.len() - 1);
@@ -179,7 +187,7 @@ impl<T: Scalar> Pass<T> {
 
     /// Σ ωᵢ ℓᵢ of the last run.
     pub fn value(&self, net: &Net, rows: usize) -> crate::Result<f64> {
-        net.device.sum(self.weighted.all().arg(), rows)
+        net.device.sum(self.weighted.all().arg(), rows, || ())
     }
 }
 
@@ -245,6 +253,12 @@ impl<T: Scalar> Sweep<T> {
             rdelta: net.zeros(rows, false),
             back: net.zeros(rows, true),
         }
+    }
+
+    /// The device memory in use.
+    pub fn bytes(&self) -> usize {
+        let Sweep { rz, ra, rdelta, back } = self;
+        [rz, ra, rdelta, back].into_iter().flatten().map(Buffer::bytes).sum()
     }
 
     /// Y and, if `errors`, Z of the direction v.

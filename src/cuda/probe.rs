@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 const OLDEST: i32 = 11_040;
 
 /// Every function of the driver that this library calls.
-const SYMBOLS: [&str; 23] = [
+const SYMBOLS: [&str; 30] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuGetErrorName",
@@ -16,6 +16,7 @@ const SYMBOLS: [&str; 23] = [
     "cuDeviceGet",
     "cuDeviceGetCount",
     "cuDeviceGetName",
+    "cuDeviceGetAttribute",
     "cuDevicePrimaryCtxRetain",
     "cuDevicePrimaryCtxRelease_v2",
     "cuCtxSetCurrent",
@@ -32,6 +33,12 @@ const SYMBOLS: [&str; 23] = [
     "cuModuleGetFunction",
     "cuModuleUnload",
     "cuLaunchKernel",
+    "cuStreamBeginCapture_v2",
+    "cuStreamEndCapture",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
 ];
 
 /// What this machine has.

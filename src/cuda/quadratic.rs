@@ -2,9 +2,10 @@
 
 use super::buffer::Buffer;
 use super::device::Device;
+use super::series::{Steps, TOGETHER};
 use super::space::DeviceSpace;
 use crate::problem::{self, InnerTerms, OuterTerms, Problem};
-use crate::solve::{Space, Spectrum, symmetrize};
+use crate::solve::{Space, Spectrum, heap};
 use crate::{Result, Scalar};
 
 /// A [`problem::Quadratic`] whose matrices and vectors are in the memory of a device.
@@ -32,15 +33,10 @@ pub struct Workspace<T: Scalar> {
     n: Buffer<T>,
     m: Buffer<T>,
     partial: Buffer<f64>,
+    steps: Steps,
     host: <problem::Quadratic<T> as Problem<T>>::Workspace,
     host_u: Vec<T>,
     host_w: Vec<T>,
-}
-
-fn symmetric<T: Scalar>(device: &Device, argument: &'static str, n: usize, matrix: &[T]) -> Result<Buffer<T>> {
-    let mut wide: Vec<f64> = matrix.iter().map(|value| value.to_f64()).collect();
-    symmetrize(argument, n, &mut wide, 64.0 * T::EPSILON)?;
-    Buffer::from_slice(device, &wide.into_iter().map(T::from_f64).collect::<Vec<_>>())
 }
 
 impl<T: Scalar> Quadratic<T> {
@@ -56,20 +52,30 @@ impl<T: Scalar> Quadratic<T> {
         inner: InnerTerms<T>,
         outer: OuterTerms<T>,
     ) -> Result<Quadratic<T>> {
-        let host = problem::Quadratic::new(inner_len, outer_len, inner.clone(), outer.clone())?;
+        Quadratic::copy_of(device, problem::Quadratic::new(inner_len, outer_len, inner, outer)?)
+    }
+
+    /// A problem of the host's, on the device given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`](crate::Error::Device) and [`Error::DeviceMemory`](crate::Error::DeviceMemory).
+    pub fn copy_of(device: &Device, host: problem::Quadratic<T>) -> Result<Quadratic<T>> {
+        let (inner, outer) = (host.inner_terms(), host.outer_terms());
+        let upload = |values: &[T]| Buffer::from_slice(device, values);
         Ok(Quadratic {
-            host,
-            a: symmetric(device, "A", inner_len, &inner.a)?,
-            b: Buffer::from_slice(device, &inner.b)?,
-            c: symmetric(device, "C", outer_len, &inner.c)?,
-            d: Buffer::from_slice(device, &inner.d)?,
-            e: Buffer::from_slice(device, &inner.e)?,
-            p: symmetric(device, "P", inner_len, &outer.p)?,
-            f: Buffer::from_slice(device, &outer.f)?,
+            a: upload(&inner.a)?,
+            b: upload(&inner.b)?,
+            c: upload(&inner.c)?,
+            d: upload(&inner.d)?,
+            e: upload(&inner.e)?,
+            p: upload(&outer.p)?,
+            f: upload(&outer.f)?,
             constant: inner.constant.to_f64(),
             h: outer.h.to_f64(),
-            inner_space: DeviceSpace::new(device, inner_len),
-            outer_space: DeviceSpace::new(device, outer_len),
+            inner_space: DeviceSpace::new(device, inner.d.len()),
+            outer_space: DeviceSpace::new(device, inner.e.len()),
+            host,
         })
     }
 
@@ -97,10 +103,18 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
             n: self.inner_space.zeros(),
             m: self.outer_space.zeros(),
             partial: Buffer::zeros(self.device(), n.div_ceil(8)),
+            steps: Steps::new(self.device()),
             host: self.host.workspace(),
             host_u: vec![T::ZERO; Space::<T>::len(&self.outer_space)],
             host_w: vec![T::ZERO; n],
         }
+    }
+
+    /// Device memory, for the most part.
+    fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
+        let Workspace { n, m, partial, steps, host, host_u, host_w } = workspace;
+        let there = n.bytes() + m.bytes() + partial.bytes() + steps.bytes();
+        there + self.host.workspace_bytes(host) + heap(host_u) + heap(host_w)
     }
 
     fn inner(
@@ -194,7 +208,30 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
         let partial = workspace.partial.all();
         self.device().symmetric_neumann(alpha, self.a.all(), [p.all(), q.all(), hp.all()], partial);
         std::mem::swap(hp, p);
-        self.device().sum(partial.arg(), partial.len)
+        self.device().sum(partial.arg(), partial.len, || ())
+    }
+
+    fn steps_together(&self) -> usize {
+        if Space::<T>::is_empty(&self.inner_space) { 1 } else { TOGETHER }
+    }
+
+    fn neumann_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        alpha: T,
+        hp: &mut Buffer<T>,
+        p: &mut Buffer<T>,
+        q: &mut Buffer<T>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        let (device, partial) = (self.device(), workspace.partial.all());
+        let (p, q, hp) = (p.all(), q.all(), hp.all());
+        workspace.steps.run(device, alpha, [p, q, hp], &[], norms, |k, norm| {
+            let (from, to) = if k % 2 == 0 { (p, hp) } else { (hp, p) };
+            device.symmetric_neumann(alpha, self.a.all(), [from, q, to], partial);
+            device.sum_to(partial.arg(), partial.len, norm.address);
+            device.status()
+        })
     }
 
     fn spectrum<'a>(&'a self, _: &'a mut Workspace<T>, _: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {

@@ -96,6 +96,16 @@ pub unsafe extern "C" fn blo_problem_create_callbacks_f32(
     guard(|| unsafe { create_callbacks(n_outer, n_inner, callbacks, user_data, problem) })
 }
 
+/// As blo_problem_on_device_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_problem_on_device_f32(
+    problem: *const Problem<f32>,
+    device: *const Device,
+    on_device: *mut *mut Problem<f32>,
+) -> Status {
+    guard(|| unsafe { problem_on_device(problem, device, on_device) })
+}
+
 /// As blo_optimizer_create_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_optimizer_create_f32(

@@ -1,6 +1,8 @@
 //! The families of problems behind one type, which is matched at each call of the library for its problem: once for a whole
 //! solve, whose inner loop is the family's own.
 
+#[cfg(feature = "cuda")]
+use super::device::{DeviceNetwork, DeviceQuadratic};
 use crate::problem::mlp::Mlp;
 use crate::problem::{LeastSquares, Problem, Quadratic, Regression, SolveWorkspace, UserProblem};
 use crate::solve::{Flat, Report, Solve, Spectrum};
@@ -8,28 +10,28 @@ use crate::{Error, Result, Scalar};
 
 /// Declares the families, their workspaces, and how both are matched.
 macro_rules! families {
-    ($($name:ident: $type:ident),*) => {
+    ($($(#[$when:meta])* $name:ident: $type:ident),* $(,)?) => {
         /// Any problem that a handle can hold.
         pub(super) enum Family<T: Scalar> {
-            $($name($type<T>)),*
+            $($(#[$when])* $name($type<T>)),*
         }
 
         /// The workspace of one.
         #[allow(clippy::large_enum_variant, reason = "one for each handle")]
         pub(super) enum At<T: Scalar> {
-            $($name(<$type<T> as Problem<T>>::Workspace)),*
+            $($(#[$when])* $name(<$type<T> as Problem<T>>::Workspace)),*
         }
 
         macro_rules! each {
             ($self:expr, $problem:ident => $body:expr) => {
-                match $self { $(Family::$name($problem) => $body),* }
+                match $self { $($(#[$when])* Family::$name($problem) => $body),* }
             };
         }
 
         macro_rules! both {
             ($self:expr, $at:expr, ($problem:ident, $workspace:ident) => $body:expr, $otherwise:expr) => {
                 match ($self, $at) {
-                    $((Family::$name($problem), At::$name($workspace)) => $body,)*
+                    $($(#[$when])* (Family::$name($problem), At::$name($workspace)) => $body,)*
                     _ => $otherwise,
                 }
             };
@@ -37,13 +39,23 @@ macro_rules! families {
 
         impl<T: Scalar> Family<T> {
             fn new_workspace(&self) -> At<T> {
-                match self { $(Family::$name(problem) => At::$name(problem.workspace())),* }
+                match self { $($(#[$when])* Family::$name(problem) => At::$name(problem.workspace())),* }
             }
         }
     };
 }
 
-families!(Quadratic: Quadratic, LeastSquares: LeastSquares, Regression: Regression, Network: Mlp, User: UserProblem);
+families!(
+    Quadratic: Quadratic,
+    LeastSquares: LeastSquares,
+    Regression: Regression,
+    Network: Mlp,
+    User: UserProblem,
+    #[cfg(feature = "cuda")]
+    DeviceQuadratic: DeviceQuadratic,
+    #[cfg(feature = "cuda")]
+    DeviceNetwork: DeviceNetwork,
+);
 
 /// A workspace is made by the problem that it is used with, so this is not seen.
 fn foreign<V>() -> Result<V> {

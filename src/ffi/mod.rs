@@ -5,6 +5,7 @@
 //! | `status` | status numbers, the last message, the version |
 //! | `problem`, `network`, `callbacks` | problem handles of every family |
 //! | `lend`, `dlpack` | arrays that are lent to problems, and vectors of handles that are lent to the caller |
+//! | `device` | GPUs, and problems on them |
 //! | `estimator`, `report` | how a hypergradient is approximated and how its solve went, as C structs |
 //! | `evaluate`, `batch` | workspaces: objectives, products, hypergradients, responses, influence |
 //! | `solver`, `several` | solves with an operator of the caller's, called for its products or asking for them |
@@ -57,6 +58,7 @@ mod analysis;
 mod args;
 mod batch;
 mod callbacks;
+mod device;
 mod dlpack;
 mod estimator;
 mod evaluate;
@@ -81,6 +83,7 @@ mod stepping;
 pub use analysis::*;
 pub use batch::*;
 pub use callbacks::*;
+pub use device::*;
 pub use dlpack::*;
 pub use estimator::*;
 pub use evaluate::*;

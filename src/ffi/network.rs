@@ -255,9 +255,11 @@ impl NetworkOptions {
     }
 }
 
-fn network<T: Scalar>(problem: &Family<T>) -> Result<&Mlp<T>> {
+fn network<T: Scalar>(problem: &Family<T>) -> Result<&Model> {
     match problem {
-        Family::Network(network) => Ok(network),
+        Family::Network(network) => Ok(network.model()),
+        #[cfg(feature = "cuda")]
+        Family::DeviceNetwork(network) => Ok(network.problem().model()),
         _ => Err(Error::Unsupported { operation: "network", reason: "the problem is none; make one as a network" }),
     }
 }
@@ -291,7 +293,7 @@ pub(super) unsafe fn network_initial<T: Scalar>(
 ) -> Done {
     // SAFETY: as the caller vouches.
     let problem = unsafe { share("problem", problem) }?;
-    let model = network(&problem)?.model();
+    let model = network(&problem)?;
     let names = ["BLO_INIT_GLOROT", "BLO_INIT_HE", "BLO_INIT_LECUN", "BLO_INIT_ZERO"];
     let init = match choice("init", init, &names)? as i32 {
         BLO_INIT_GLOROT => Init::Glorot,
@@ -341,7 +343,7 @@ pub(super) unsafe fn network_predict<T: Scalar>(
 ) -> Done {
     // SAFETY: as the caller vouches.
     let problem = unsafe { share("problem", problem) }?;
-    let model = network(&problem)?.model();
+    let model = network(&problem)?;
     same_dimension("n_inner", n_inner, model.parameters())?;
     let rows = dimension("rows", rows)?;
     row_stride("x", rows, model.inputs(), x_stride)?;

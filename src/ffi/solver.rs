@@ -132,6 +132,7 @@ pub(super) unsafe fn solve_with<T: Scalar>(
 }
 
 /// The operator of a callback's.
+#[allow(clippy::type_complexity)] // Closures have no names.
 pub(super) fn operator<T: Scalar>(
     product: OperatorFn<T>,
     user_data: *mut c_void,

@@ -36,6 +36,13 @@ pub const BLO_ERR_UNSUPPORTED: i32 = -40;
 pub const BLO_ERR_FILE: i32 = -41;
 /// A callback returned other than 0; the message names it and has its number.
 pub const BLO_ERR_CALLBACK: i32 = -60;
+/// No GPU to work on: no driver, one that is too old, no device, or a library built without CUDA. The message says which.
+pub const BLO_ERR_NO_DEVICE: i32 = -80;
+/// The GPU's memory does not suffice. What was made on the device is of no use after it.
+pub const BLO_ERR_DEVICE_MEMORY: i32 = -81;
+/// A call of the GPU's driver failed, maybe for earlier work; the message has the driver's words. What was made on the
+/// device is of no use after it.
+pub const BLO_ERR_DEVICE: i32 = -82;
 /// A bug of this library was contained; Rust may have written about it to stderr. A handle
 /// that the call was changing is poisoned.
 pub const BLO_ERR_PANIC: i32 = -100;
@@ -44,7 +51,7 @@ pub const BLO_ERR_PANIC: i32 = -100;
 /// frozen yet.
 pub const BLO_ABI_VERSION: i32 = 0;
 
-const TEXTS: [(Status, &CStr); 15] = [
+const TEXTS: [(Status, &CStr); 18] = [
     (BLO_OK, c"success"),
     (BLO_ERR_NULL, c"a required pointer is NULL"),
     (BLO_ERR_INVALID, c"a value is out of its range"),
@@ -59,6 +66,9 @@ const TEXTS: [(Status, &CStr); 15] = [
     (BLO_ERR_UNSUPPORTED, c"the problem cannot do what was asked"),
     (BLO_ERR_FILE, c"a file cannot be written, read or used"),
     (BLO_ERR_CALLBACK, c"a callback failed"),
+    (BLO_ERR_NO_DEVICE, c"there is no GPU to work on"),
+    (BLO_ERR_DEVICE_MEMORY, c"the GPU's memory does not suffice"),
+    (BLO_ERR_DEVICE, c"the GPU's driver failed"),
     (BLO_ERR_PANIC, c"internal error, please report it"),
 ];
 
@@ -139,7 +149,7 @@ pub extern "C" fn blo_abi_version() -> i32 {
 pub const BLO_CAPABILITY_AVX2: u64 = 1;
 /// capabilities: AVX-512 kernels are used on this machine.
 pub const BLO_CAPABILITY_AVX512: u64 = 2;
-/// capabilities: problems can run on an NVIDIA GPU. Never set in this version.
+/// capabilities: there is an NVIDIA GPU that problems can run on; see blo_device_open.
 pub const BLO_CAPABILITY_CUDA: u64 = 4;
 
 /// What this build can do on this machine: a sum of BLO_CAPABILITY_ bits. The same for the life of the process. Every
@@ -147,10 +157,13 @@ pub const BLO_CAPABILITY_CUDA: u64 = 4;
 #[unsafe(no_mangle)]
 pub extern "C" fn blo_capabilities() -> u64 {
     // Sets of instructions are ordered, and each has those before it.
-    contain(|| match crate::cpu::Simd::available().len() {
-        0 | 1 => 0,
-        2 => BLO_CAPABILITY_AVX2,
-        _ => BLO_CAPABILITY_AVX2 | BLO_CAPABILITY_AVX512,
+    contain(|| {
+        let host = match crate::cpu::Simd::available().len() {
+            0 | 1 => 0,
+            2 => BLO_CAPABILITY_AVX2,
+            _ => BLO_CAPABILITY_AVX2 | BLO_CAPABILITY_AVX512,
+        };
+        if super::device::Gpu::count() > 0 { host | BLO_CAPABILITY_CUDA } else { host }
     })
     .unwrap_or(0)
 }

@@ -35,7 +35,7 @@ impl Reduction {
 }
 
 /// Checks the indices of a batch; returns n/|B|.
-pub(super) fn check_batch(batch: &[usize], rows: usize) -> Result<f64> {
+pub(crate) fn check_batch(batch: &[usize], rows: usize) -> Result<f64> {
     if batch.is_empty() {
         return Err(invalid("batch", "no examples", "at least 1"));
     }

@@ -64,6 +64,8 @@ pub mod fourier;
 pub mod mlp;
 
 pub use data::{Data, ExampleData};
+#[cfg(feature = "cuda")]
+pub(crate) use examples::check_batch;
 pub use examples::{Examples, Reduction, one_hot};
 pub use least_squares::LeastSquares;
 pub use loss::Loss;
@@ -251,6 +253,27 @@ pub trait Problem<T: Scalar>: Sized {
         Ok(self.vectors(workspace).neumann_update(alpha, hp, p, q))
     }
 
+    /// How many steps of the series go best together. See [`Operator::steps_together`].
+    fn steps_together(&self) -> usize {
+        1
+    }
+
+    /// Several steps of the Neumann series. See [`Operator::neumann_steps`].
+    fn neumann_steps(
+        &self,
+        workspace: &mut Self::Workspace,
+        alpha: T,
+        hp: &mut VectorOf<T, Self>,
+        p: &mut VectorOf<T, Self>,
+        q: &mut VectorOf<T, Self>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        for norm in norms {
+            *norm = self.neumann_step(workspace, alpha, hp, p, q)?;
+        }
+        Ok(())
+    }
+
     /// q ← r(H) b: the one call that a backend with whole solves of its own (one launch on a device) replaces. See
     /// [`solve::solve`].
     fn solve(
@@ -335,6 +358,21 @@ impl<T: Scalar, P: Problem<T>> Operator<T> for Hessian<'_, T, P> {
         q: &mut VectorOf<T, P>,
     ) -> Result<f64> {
         self.problem.neumann_step(self.workspace, alpha, hp, p, q)
+    }
+
+    fn steps_together(&self) -> usize {
+        self.problem.steps_together()
+    }
+
+    fn neumann_steps(
+        &mut self,
+        alpha: T,
+        hp: &mut VectorOf<T, P>,
+        p: &mut VectorOf<T, P>,
+        q: &mut VectorOf<T, P>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        self.problem.neumann_steps(self.workspace, alpha, hp, p, q, norms)
     }
 
     fn spectrum<'b>(&'b mut self, own: &'b mut Spectrum) -> Result<(&'b Spectrum, usize)> {

@@ -35,7 +35,7 @@ pub struct OuterTerms<T> {
 }
 
 /// A quadratic inner and a quadratic outer objective: Assumption 3.1, with w of n and u of m elements.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Quadratic<T> {
     inner: InnerTerms<T>,
     outer: OuterTerms<T>,
@@ -94,6 +94,11 @@ impl<T: Scalar> Quadratic<T> {
             Spectrum::of("A", self.inner.d.len(), &a)
         };
         cached(&self.spectrum, make)
+    }
+
+    /// A, B, C, d, e and c.
+    pub fn inner_terms(&self) -> &InnerTerms<T> {
+        &self.inner
     }
 
     /// P, f and h.

@@ -249,7 +249,7 @@ fn apply_inverse<T: Scalar, O: Operator<T> + ?Sized>(
                 },
             };
             match workspace.vectors.as_mut_slice() {
-                [p, hp, best, ..] => neumann::run(op, terms, alpha, on_growth, q, [p, hp, best], report),
+                [p, hp, best, spare, ..] => neumann::run(op, terms, alpha, on_growth, q, [p, hp, best, spare], report),
                 _ => Ok(()),
             }
         }

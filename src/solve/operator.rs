@@ -35,6 +35,26 @@ pub trait Operator<T: Scalar> {
         Ok(self.space().neumann_update(alpha, hp, p, q))
     }
 
+    /// How many steps of the series go best together, without a look at the terms between them: 1 where each is as good alone.
+    fn steps_together(&self) -> usize {
+        1
+    }
+
+    /// So many steps as `norms` is long, as [`Operator::neumann_step`]; norms ← ‖p‖² after each.
+    fn neumann_steps(
+        &mut self,
+        alpha: T,
+        hp: &mut VectorOf<T, Self>,
+        p: &mut VectorOf<T, Self>,
+        q: &mut VectorOf<T, Self>,
+        norms: &mut [f64],
+    ) -> Result<()> {
+        for norm in norms {
+            *norm = self.neumann_step(alpha, hp, p, q)?;
+        }
+        Ok(())
+    }
+
     /// The dense eigendecomposition of H, and the products that it took. `own` is the caller's, to put it there; an operator
     /// that keeps its decomposition returns that one.
     fn spectrum<'a>(&'a mut self, own: &'a mut Spectrum) -> Result<(&'a Spectrum, usize)> {

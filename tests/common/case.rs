@@ -119,7 +119,9 @@ pub struct Parts<T> {
 }
 
 pub fn small() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference");
+    // Elsewhere than where it was built: see scripts/gpu-check.
+    let root = std::env::var_os("BLO_ROOT").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let folder = root.join("tests/data/reference");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let cases: Vec<Case> = paths.iter().map(|path| read(path)).collect();

@@ -3,10 +3,12 @@
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod c_interface;
 #[path = "../common/case.rs"]
 mod case;
 #[path = "../common/mod.rs"]
 mod common;
+mod paper;
 mod problems;
 mod reference;
 mod vectors;
@@ -29,13 +31,14 @@ enum Driver {
 
 /// Makes a library that knows its version and fails in everything else; false without a C compiler.
 fn stub(path: &Path, complete: bool) -> bool {
-    const OTHERS: [&str; 22] = [
+    const OTHERS: [&str; 29] = [
         "cuInit",
         "cuGetErrorName",
         "cuGetErrorString",
         "cuDeviceGet",
         "cuDeviceGetCount",
         "cuDeviceGetName",
+        "cuDeviceGetAttribute",
         "cuDevicePrimaryCtxRetain",
         "cuDevicePrimaryCtxRelease_v2",
         "cuCtxSetCurrent",
@@ -52,6 +55,12 @@ fn stub(path: &Path, complete: bool) -> bool {
         "cuModuleGetFunction",
         "cuModuleUnload",
         "cuLaunchKernel",
+        "cuStreamBeginCapture_v2",
+        "cuStreamEndCapture",
+        "cuGraphInstantiateWithFlags",
+        "cuGraphLaunch",
+        "cuGraphDestroy",
+        "cuGraphExecDestroy",
     ];
     let mut text = String::from("int cuDriverGetVersion(int *v) { *v = 11000; return 0; }\n");
     for name in OTHERS.iter().take(if complete { OTHERS.len() } else { 5 }) {
@@ -63,6 +72,11 @@ fn stub(path: &Path, complete: bool) -> bool {
     built.is_ok_and(|status| status.success())
 }
 
+/// Where files may go: on a machine other than that of the build, see scripts/gpu-check, in its folder.
+fn temporary() -> PathBuf {
+    env::var_os("BLO_ROOT").map_or(env!("CARGO_TARGET_TMPDIR").into(), |root| PathBuf::from(root).join("tmp"))
+}
+
 /// Whether this is the process that runs the test `name`. If not it is run in one that does, and has passed there.
 fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
     if env::var("BLO_TEST_INSIDE").is_ok_and(|inside| inside == name) {
@@ -72,7 +86,7 @@ fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
         return true;
     }
     let own = env::current_exe().unwrap();
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("driver-{driver:?}"));
+    let folder = temporary().join(format!("driver-{driver:?}"));
     fs::create_dir_all(&folder).unwrap();
     if driver == Driver::Simulated {
         // Cargo builds it beside this test. Copied once for each process, and put in place in one step.
@@ -86,7 +100,10 @@ fn inside(driver: Driver, name: &str, settings: &[(&str, &str)]) -> bool {
         return false;
     }
     let mut command = Command::new(own);
-    command.args(["--exact", name, "--nocapture"]).env("LD_LIBRARY_PATH", &folder).env("BLO_TEST_INSIDE", name);
+    command
+        .args(["--exact", name, "--nocapture", "--include-ignored"])
+        .env("LD_LIBRARY_PATH", &folder)
+        .env("BLO_TEST_INSIDE", name);
     let output = command.envs(settings.iter().copied()).output().unwrap();
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     assert!(output.status.success() && text.contains("1 passed"), "{name} inside: {text}");

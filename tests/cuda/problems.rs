@@ -3,10 +3,11 @@
 use crate::common::{Rng, cast, distance, norm};
 use crate::{Driver, device, inside};
 use blo::bilevel::{InnerSolve, Runner, Settings, Start};
-use blo::cuda::Quadratic;
+use blo::cuda::{DeviceSpace, Mlp, Quadratic};
 use blo::hypergradient::{Estimator, Unrolled, Workspace, evaluate};
-use blo::problem::{InnerTerms, OuterTerms, Problem};
-use blo::solve::{Space, Spectral};
+use blo::problem::mlp::{Activation, Groups, Loss, Model, OuterParameters};
+use blo::problem::{Examples, InnerTerms, OuterTerms, Problem, Reduction, one_hot};
+use blo::solve::{Ending, Flat, OnGrowth, Solve, Space, Spectral, Step};
 use blo::{Inverse, Rule, Scalar};
 
 const N: usize = 19;
@@ -75,6 +76,144 @@ fn estimators_equal_those_of_the_host() {
     }
 }
 
+/// Long series with what a problem's steps together make of them: those of the host, and the same bits at each call (launched,
+/// recorded, replayed), whatever was between.
+fn series<P: Problem<f64, Points = DeviceSpace, Vectors = DeviceSpace>, H: Problem<f64, Points = Flat>>(
+    there: &P,
+    here: &H,
+    [u, w]: [&[f64]; 2],
+    alphas: [f64; 2],
+) {
+    let upload = |space: &DeviceSpace, values: &[f64]| {
+        let mut buffer = Space::<f64>::zeros(space);
+        space.load(values, &mut buffer).unwrap();
+        buffer
+    };
+    let (on_u, on_w) = (upload(there.outer_space(), u), upload(there.inner_space(), w));
+    let shifted: Vec<f64> = u.iter().map(|u| u + 0.5).collect();
+    let on_shifted = upload(there.outer_space(), &shifted);
+    let (mut at, mut host) = (Workspace::new(there), Workspace::new(here));
+    let (mut q, mut expected_q) = (there.inner_space().zeros(), here.inner_space().zeros());
+    let mut endings = Vec::new();
+    for (alpha, on_growth) in alphas.into_iter().flat_map(|a| [(a, OnGrowth::Stop), (a, OnGrowth::Continue)]) {
+        for terms in [7, 8, 9, 30, 50] {
+            let inverse = Inverse::Neumann { terms, step: Step::Fixed(alpha), on_growth };
+            let estimator: Estimator = Solve { verify: false, ..inverse.into() }.into();
+            let mut first: Option<Vec<f64>> = None;
+            // Elsewhere in between, so that what depends on u is not taken from the record.
+            for (call, (u, on_u)) in
+                [(u, &on_u), (u, &on_u), (&shifted, &on_shifted), (u, &on_u)].into_iter().enumerate()
+            {
+                let expected = evaluate(here, &estimator, &u.to_vec(), &w.to_vec(), &mut host).unwrap().report;
+                host.lower_q(here, &mut expected_q).unwrap();
+                let found = evaluate(there, &estimator, on_u, &on_w, &mut at).unwrap().report;
+                let mut values = vec![0.0; w.len()];
+                at.lower_q(there, &mut q).unwrap();
+                there.inner_space().store(&q, &mut values).unwrap();
+                let error = distance(&values, &expected_q) / norm(&expected_q);
+                assert!(error <= 1e-9, "alpha {alpha}, K {terms}, {on_growth:?}, call {call}: {error:e}");
+                assert_eq!((found.ending, found.products), (expected.ending, expected.products), "K {terms}");
+                assert_eq!(found.growth.is_some(), expected.growth.is_some(), "K {terms}");
+                if call != 2 {
+                    assert_eq!(first.get_or_insert_with(|| values.clone()), &values, "call {call}");
+                }
+                endings.push(expected.ending);
+            }
+        }
+    }
+    assert!(endings.contains(&Ending::Completed) && endings.contains(&Ending::NonContractive), "{endings:?}");
+}
+
+#[test]
+fn series_equal_those_of_the_host() {
+    if !inside(Driver::Simulated, "problems::series_equal_those_of_the_host", &[]) {
+        return;
+    }
+    let (device, mut rng) = (device(), Rng(15));
+    let terms = random(&mut rng);
+    let here = blo::problem::Quadratic::new(N, M, terms.0, terms.1).unwrap();
+    let there = Quadratic::copy_of(&device, here.clone()).unwrap();
+    series(&there, &here, [&rng.normals(M), &rng.normals(N)], [0.1, 3.0]);
+    let model = Model::new(&[3, 6, 5, 2], Activation::Tanh, Loss::CrossEntropy).unwrap();
+    let examples = |rng: &mut Rng, n: usize| {
+        let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+        Examples { design: rng.normals(3 * n), features: 3, targets: one_hot(&labels, 2).unwrap() }
+    };
+    let w = rng.normals(model.parameters());
+    for kind in [OuterParameters::LogL2(Groups::PerLayer), OuterParameters::ProximalCentre { weight: 0.3 }] {
+        let (inner, outer) = (examples(&mut rng, 7), examples(&mut rng, 5));
+        let here = blo::problem::mlp::Mlp::new(model.clone(), kind, inner, outer, Reduction::Mean, 0.1).unwrap();
+        let there = Mlp::copy_of(&device, &here).unwrap();
+        let u: Vec<f64> = rng.normals(Space::<f64>::len(here.outer_space())).iter().map(|u| u - 1.0).collect();
+        series(&there, &here, [&u, &w], [0.1, 20.0]);
+    }
+}
+
+/// Batches, repeated examples and scores of a network against those of the host.
+fn examples<T: Scalar>(tolerance: f64) {
+    let (device, mut rng) = (device(), Rng(21));
+    let model = Model::new(&[3, 6, 2], Activation::Tanh, Loss::CrossEntropy).unwrap();
+    const ROWS: usize = 5;
+    let data = |rng: &mut Rng, n: usize| {
+        let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+        Examples { design: cast::<T>(&rng.normals(3 * n)), features: 3, targets: one_hot(&labels, 2).unwrap() }
+    };
+    let (w, v) = (cast::<T>(&rng.normals(model.parameters())), cast::<T>(&rng.normals(model.parameters())));
+    for kind in [
+        OuterParameters::Inputs,
+        OuterParameters::Targets,
+        OuterParameters::ExampleWeightLogits,
+        OuterParameters::LogL2(Groups::Scalar),
+        OuterParameters::ProximalCentre { weight: 0.3 },
+    ] {
+        let (inner, outer) = (data(&mut rng, ROWS), data(&mut rng, 3));
+        let here = blo::problem::mlp::Mlp::new(model.clone(), kind, inner, outer, Reduction::Mean, 0.1).unwrap();
+        let there = Mlp::copy_of(&device, &here).unwrap();
+        let u = cast::<T>(&rng.normals(Space::<T>::len(here.outer_space())));
+        let (mut at, mut host) = (there.workspace(), here.workspace());
+        let (outer, inner) = (there.outer_space(), there.inner_space());
+        let [mut on_w, mut on_v, mut out] = [(); 3].map(|()| Space::<T>::zeros(inner));
+        let mut on_u = Space::<T>::zeros(outer);
+        outer.load(&u, &mut on_u).unwrap();
+        inner.load(&w, &mut on_w).unwrap();
+        inner.load(&v, &mut on_v).unwrap();
+        let (mut found, mut expected) = (w.clone(), w.clone());
+        let all: Vec<usize> = (0..ROWS).collect();
+        for batch in [&[2][..], &[4, 0, 4], &all, &[1; 12]] {
+            let value = there.inner_batch(&mut at, batch, &on_u, &on_w, &mut out).unwrap();
+            let host_value = here.inner_batch(&mut host, batch, &u, &w, &mut expected).unwrap();
+            inner.store(&out, &mut found).unwrap();
+            assert!((value - host_value).abs() <= tolerance * host_value.abs(), "{kind:?} {batch:?}: {value}");
+            assert!(distance(&found, &expected) <= tolerance * norm(&expected), "{kind:?} {batch:?}");
+        }
+        for (batch, words) in [(&[][..], "batch: found no examples"), (&[0, ROWS], "example 5 at index 1")] {
+            let error = there.inner_batch(&mut at, batch, &on_u, &on_w, &mut out).unwrap_err();
+            assert!(error.status() == -2 && error.to_string().contains(words), "{error}");
+        }
+        there.linearize(&mut at, &on_u, &on_w).unwrap();
+        here.linearize(&mut host, &u, &w).unwrap();
+        let (mut scores, mut host_scores) = ([f64::NAN; ROWS], [0.0; ROWS]);
+        there.example_scores(&mut at, &on_v, &mut scores).unwrap();
+        here.example_scores(&mut host, &v, &mut host_scores).unwrap();
+        assert_eq!(there.examples(), ROWS);
+        assert!(distance(&scores, &host_scores) <= tolerance * norm(&host_scores), "{kind:?}: {scores:?}");
+        let error = there.example_scores(&mut at, &on_v, &mut scores[1..]).unwrap_err();
+        assert_eq!(error.to_string(), "scores: found length 4, expected length 5");
+        // Vectors of the point, and what a pass leaves of each example.
+        let least = (4 * w.len() + ROWS * 2 * 10) * size_of::<T>();
+        let bytes = there.workspace_bytes(&at);
+        assert!((least..40 * least).contains(&bytes), "{kind:?}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn batches_and_scores_equal_those_of_the_host() {
+    if inside(Driver::Simulated, "problems::batches_and_scores_equal_those_of_the_host", &[]) {
+        examples::<f64>(1e-12);
+        examples::<f32>(1e-5);
+    }
+}
+
 #[test]
 fn loops_equal_those_of_the_host() {
     if !inside(Driver::Simulated, "problems::loops_equal_those_of_the_host", &[]) {
@@ -85,7 +224,9 @@ fn loops_equal_those_of_the_host() {
     let there = Quadratic::new(&device, N, M, terms.0.clone(), terms.1.clone()).unwrap();
     let here = blo::problem::Quadratic::new(N, M, terms.0, terms.1).unwrap();
     let (u0, w0) = (rng.normals(M), rng.normals(N));
-    for (start, rule) in [(Start::Warm, Rule::adam(1e-2)), (Start::Cold, Rule::descent(1e-3))] {
+    let momentum = Rule::Momentum { step: 1e-3, momentum: 0.8 };
+    for (start, rule) in [(Start::Warm, Rule::adam(1e-2)), (Start::Cold, Rule::descent(1e-3)), (Start::Warm, momentum)]
+    {
         let inner = InnerSolve::Optimizer { rule: Rule::descent(0.2), steps: 4, tolerance: 0.0 };
         let mut settings = Settings::new(start, inner, Inverse::neumann(10, 0.2), rule);
         settings.outer_steps = 15;

@@ -35,6 +35,9 @@ fn constants_are_those_of_the_library() {
         (BLO_ERR_UNSUPPORTED, Error::Unsupported { operation: "x", reason: "y" }),
         (BLO_ERR_FILE, Error::File { path: "x".to_owned(), reason: "y".to_owned() }),
         (BLO_ERR_CALLBACK, Error::Callback { name: "x", code: 1 }),
+        (BLO_ERR_NO_DEVICE, Error::NoDevice { reason: String::new() }),
+        (BLO_ERR_DEVICE_MEMORY, Error::DeviceMemory { bytes: 1 }),
+        (BLO_ERR_DEVICE, Error::Device { operation: "x", reason: String::new() }),
         (BLO_ERR_PANIC, Error::Panic { message: String::new() }),
     ] {
         assert_eq!(constant, error.status(), "{error:?}");

@@ -242,6 +242,7 @@ static LABELS: [f64; 3] = [1.0, 0.0, 1.0];
 #[test]
 fn every_argument_of_every_function() {
     let mut names = BTreeSet::new();
+    let mut text_room = [0 as c_char; 8];
     let place = &raw mut *Box::leak(Box::new([0.0_f64; 8]));
     let (out, number) = (place.cast::<f64>(), place.cast::<i64>());
     let (flag, report) = (Box::leak(Box::new(0_i32)) as *mut i32, Sized(report()));
@@ -322,6 +323,34 @@ fn every_argument_of_every_function() {
     let status = unsafe { blo_network_initial_f64(Handle::quadratic().0, 0, 0, parameters, 2) };
     assert_eq!(status, BLO_ERR_UNSUPPORTED);
     end!();
+
+    // Devices; `tests/cuda` has those that are there.
+    sweep!(names, blo_device_count(number));
+    names.extend(["blo_device_open", "blo_device_name", "blo_device_compute_capability"].map(str::to_owned));
+    names.insert("blo_problem_on_device_f64".to_owned());
+    let mut device: *mut Device = null_mut();
+    let mut count = -1;
+    // SAFETY: places of handles and numbers, or null.
+    unsafe {
+        assert_eq!(blo_device_open(0, null_mut()), BLO_ERR_NULL);
+        assert_eq!(blo_device_count(&mut count), BLO_OK);
+        for bad in [-1, i64::MIN, count, i64::MAX] {
+            let none = BLO_ERR_NO_DEVICE * i32::from(count == 0 && bad >= 0);
+            let expected = if none == 0 { BLO_ERR_INVALID } else { none };
+            assert_eq!(blo_device_open(bad, &mut device), expected, "{bad}: {}", message());
+            assert!(device.is_null() && !message().is_empty());
+        }
+        assert_eq!(blo_device_name(null_mut(), text_room.as_mut_ptr(), 8, null_mut()), BLO_ERR_NULL);
+        assert_eq!(blo_device_compute_capability(null_mut(), flag, flag), BLO_ERR_NULL);
+        assert_eq!(blo_problem_on_device_f64(Handle::quadratic().0, null_mut(), at), BLO_ERR_NULL);
+        // A problem is no device.
+        assert_eq!(
+            blo_device_name(Handle::quadratic().0.cast(), text_room.as_mut_ptr(), 8, null_mut()),
+            BLO_ERR_INVALID
+        );
+        blo_device_destroy(&mut device);
+        blo_device_destroy(null_mut());
+    }
 
     // Evaluations.
     let mut tensor = null_mut::<c_void>();

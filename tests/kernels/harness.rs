@@ -1,6 +1,8 @@
-//! Device memory with guard bands, launches by an operation's name, and comparisons.
+//! Device memory with guard bands, launches by an operation's name, and comparisons. With BLO_REQUIRE_GPU=1 on a GPU as well, which
+//! has to find the bits of the simulator: no kernel has an approximate instruction.
 
 use crate::common::cast;
+use crate::hardware::{self, Hardware};
 use blo::Scalar;
 use ptxsim::{Arg, Device, Element, Fault, LaunchConfig, Module, Ptr, Stats};
 use std::fs;
@@ -29,7 +31,8 @@ impl Real for f64 {
 pub const FAMILIES: [&str; 6] = ["vector", "gemm", "pass", "loss", "outer", "dense"];
 
 pub fn path(family: &str, scalar: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("kernels/{family}_{scalar}.ptx"))
+    let root = std::env::var_os("BLO_ROOT").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    root.join(format!("kernels/{family}_{scalar}.ptx"))
 }
 
 pub fn text(family: &str, scalar: &str) -> String {
@@ -57,6 +60,7 @@ const GUARD: usize = 5;
 /// A device with the kernels of one type.
 pub struct Kernels {
     pub device: Device,
+    hardware: Option<Hardware>,
     modules: Vec<Module>,
     scalar: &'static str,
     pub seed: u64,
@@ -65,18 +69,27 @@ pub struct Kernels {
 
 impl Kernels {
     pub fn of<T: Real>(families: &[&str]) -> Kernels {
-        Kernels::with::<T>(&families.iter().map(|family| text(family, T::NAME)).collect::<Vec<_>>())
+        let texts: Vec<String> = families.iter().map(|family| text(family, T::NAME)).collect();
+        let hardware = hardware::wanted().then(|| Hardware::open(&texts));
+        Kernels { hardware, ..Kernels::with::<T>(&texts) }
     }
 
+    /// Of these texts, on the simulator alone.
     pub fn with<T: Real>(texts: &[String]) -> Kernels {
         let modules = texts.iter().map(|text| Module::parse(text).unwrap_or_else(|e| panic!("{e}"))).collect();
-        Kernels { device: Device::new(), modules, scalar: T::NAME, seed: 0, stats: Stats::default() }
+        Kernels { device: Device::new(), hardware: None, modules, scalar: T::NAME, seed: 0, stats: Stats::default() }
     }
 
     pub fn upload<E: Element + From<f32>>(&mut self, values: &[E]) -> Array {
         let mut all = vec![E::from(777.0); values.len() + GUARD];
         all[GUARD..].copy_from_slice(values);
-        Array { base: self.device.upload(&all).unwrap(), offset: GUARD, len: values.len(), size: E::SIZE }
+        let base = self.device.upload(&all).unwrap();
+        if let Some(hardware) = &mut self.hardware {
+            let mut bytes = Vec::new();
+            all.iter().for_each(|value| value.put(&mut bytes));
+            hardware.upload(base, &bytes);
+        }
+        Array { base, offset: GUARD, len: values.len(), size: E::SIZE }
     }
 
     pub fn array<T: Real + From<f32>>(&mut self, values: &[f64]) -> Array {
@@ -89,7 +102,24 @@ impl Kernels {
 
     /// The elements, after a look at the guard.
     pub fn get<E: Element + From<f32> + PartialEq + std::fmt::Debug>(&mut self, array: Array) -> Vec<E> {
-        let all: Vec<E> = self.device.download(array.base, array.len + GUARD).unwrap();
+        let mut all: Vec<E> = self.device.download(array.base, array.len + GUARD).unwrap();
+        if let Some(hardware) = &self.hardware {
+            let bytes = hardware.download(array.base, all.len() * E::SIZE);
+            let found: Vec<E> = bytes.chunks_exact(E::SIZE).map(E::get).collect();
+            for (i, (found, simulated)) in found.iter().zip(&all).enumerate() {
+                let bits = |value: &E| {
+                    let mut bits = Vec::new();
+                    value.put(&mut bits);
+                    bits
+                };
+                // NaN is not equal to itself, and has many bits.
+                #[allow(clippy::eq_op)]
+                let both_nan = found != found && simulated != simulated;
+                let same = both_nan || bits(found) == bits(simulated);
+                assert!(same, "element {i} on the device is {found:?}, on the simulator {simulated:?}");
+            }
+            all = found;
+        }
         let (before, values) = all.split_at(GUARD);
         assert!(before.iter().all(|e| *e == E::from(777.0)), "written before the array");
         values.to_vec()
@@ -103,6 +133,9 @@ impl Kernels {
         config.step_budget = 1 << 24;
         self.stats = self.device.launch(module.expect(&name), &name, &config, args).map_err(Box::new)?;
         assert!(self.stats.warnings.is_empty(), "{name}: {:?}", self.stats.warnings);
+        if let Some(hardware) = &self.hardware {
+            hardware.launch(&name, grid, args);
+        }
         Ok(())
     }
 

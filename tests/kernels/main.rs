@@ -8,6 +8,7 @@ mod counts;
 mod dense;
 mod faults;
 mod gemm;
+mod hardware;
 mod harness;
 mod headers;
 mod loss;

@@ -9,7 +9,7 @@ mod sweep;
 pub use method::Method;
 pub use picture::{Sweep, curve, figure};
 pub use setting::{Basis, Setting};
-pub use sweep::{Run, output, run};
+pub use sweep::{OUTER_STEPS, Run, output, run};
 
 use crate::experiment::{Context, Output};
 use std::error::Error;

@@ -100,3 +100,31 @@ impl Setting {
         LeastSquares::targets(inner, examples(&[x], vec![y])?, Reduction::Sum)
     }
 }
+
+#[cfg(feature = "cuda")]
+impl Setting {
+    /// The bilevel problem of a linear basis on a GPU, as the quadratic that it is: f = ½ wᵀΦᵀΦ w − wᵀΦᵀu + ½ uᵀu.
+    pub fn problem_on(
+        &self,
+        device: &blo::cuda::Device,
+    ) -> blo::Result<blo::cuda::FromHost<blo::cuda::Quadratic<f64>>> {
+        use blo::problem::{InnerTerms, OuterTerms};
+        let (x, y) = self.original;
+        let (phi, at_x) = (self.basis.design(&self.points)?, self.basis.design(&[x])?);
+        let (m, n) = (self.points.len(), self.basis.features());
+        let gram = |rows: &[f64]| -> Vec<f64> {
+            let entry = |i, j| rows.chunks(n).map(|row: &[f64]| row[i] * row[j]).sum();
+            (0..n * n).map(|at| entry(at / n, at % n)).collect()
+        };
+        let inner = InnerTerms {
+            a: gram(&phi),
+            b: (0..n * m).map(|at| -phi[at % m * n + at / m]).collect(),
+            c: (0..m * m).map(|at| if at / m == at % m { 1.0 } else { 0.0 }).collect(),
+            d: vec![0.0; n],
+            e: vec![0.0; m],
+            constant: 0.0,
+        };
+        let outer = OuterTerms { p: gram(&at_x), f: at_x.iter().map(|phi| -y * phi).collect(), h: 0.5 * y * y };
+        Ok(blo::cuda::FromHost::new(blo::cuda::Quadratic::new(device, n, m, inner, outer)?))
+    }
+}

@@ -5,8 +5,9 @@ use crate::experiment::{Context, Output, Record};
 use crate::plot::Figure;
 use blo::Rule;
 use blo::bilevel::{InnerSolve, Outcome, Progress, RunEnding, Runner, Settings, Start};
-use blo::problem::LeastSquares;
+use blo::problem::Problem;
 use blo::problem::fourier::Amplitude;
+use blo::solve::Flat;
 use serde_json::json;
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -16,7 +17,7 @@ const BETA: f64 = 1e-2;
 /// A run ends once the hypergradient is this much smaller than the first one.
 const OUTER_TOLERANCE: f64 = 5e-11;
 /// And in any case after so many steps.
-const OUTER_STEPS: usize = 2_000_000;
+pub const OUTER_STEPS: usize = 2_000_000;
 /// The outer steps between two looks at the clock.
 const TICK: usize = 64;
 
@@ -76,9 +77,22 @@ fn norm(x: &[f64]) -> f64 {
 
 /// Runs all methods, one after the other.
 pub fn run_all(setting: &Setting, methods: &[Method], context: &Context) -> Result<Vec<Run>, Box<dyn Error>> {
-    let problem = setting.problem()?;
+    #[cfg(feature = "cuda")]
+    if let Some(device) = context.options.device.open()? {
+        return run_each(setting, &setting.problem_on(&device)?, methods, context);
+    }
+    run_each(setting, &setting.problem()?, methods, context)
+}
+
+fn run_each<P: Problem<f64, Points = Flat>>(
+    setting: &Setting,
+    problem: &P,
+    methods: &[Method],
+    context: &Context,
+) -> Result<Vec<Run>, Box<dyn Error>> {
+    let most = context.options.steps.unwrap_or(OUTER_STEPS);
     let runs = methods.iter().enumerate().map(|(i, &method)| {
-        run(setting, &problem, method, |at| {
+        run(setting, problem, method, most, |at| {
             if at.step.is_multiple_of(TICK) {
                 context.progress.tick(|| progress_line(method, i + 1, methods.len(), at));
             }
@@ -91,17 +105,18 @@ fn progress_line(method: Method, number: usize, of: usize, at: &Progress<'_, Vec
     format!("{number} of {of}, {}, outer step {}, outer loss {:.1e}", method.label(), at.step, at.evaluation.outer_loss)
 }
 
-/// Runs one method from u = 0, always from w₀ = 0. `watch` sees each outer step.
-pub fn run(
+/// Runs one method from u = 0, always from w₀ = 0, for so many outer steps at most. `watch` sees each outer step.
+pub fn run<P: Problem<f64, Points = Flat>>(
     setting: &Setting,
-    problem: &LeastSquares<f64>,
+    problem: &P,
     method: Method,
+    outer_steps: usize,
     mut watch: impl FnMut(&Progress<'_, Vec<f64>>),
 ) -> Result<Run, Box<dyn Error>> {
     let estimator = method.estimator(setting.alpha);
     let mut settings = Settings::new(Start::Cold, InnerSolve::Fixpoint, estimator, Rule::descent(BETA));
     settings.outer_tolerance = OUTER_TOLERANCE;
-    settings.outer_steps = OUTER_STEPS;
+    settings.outer_steps = outer_steps;
     let (u, w) = (vec![0.0; setting.points.len()], vec![0.0; setting.basis.features()]);
     let mut runner = Runner::new(problem, settings, &u, &w)?;
     let mut first_hypergradient = Vec::new();
@@ -140,7 +155,7 @@ fn settings(setting: &Setting, context: &Context) -> Record {
     settings.insert("alpha".into(), setting.alpha.into());
     settings.insert("beta".into(), BETA.into());
     settings.insert("outer_tolerance".into(), OUTER_TOLERANCE.into());
-    settings.insert("outer_steps".into(), OUTER_STEPS.into());
+    settings.insert("outer_steps".into(), context.options.steps.unwrap_or(OUTER_STEPS).into());
     settings.insert("seed".into(), context.options.seed.into());
     settings
 }

@@ -19,6 +19,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig01",
     summary: "inner and outer underspecification where S(u) is a line: minimum-norm, optimistic and pessimistic solutions",
     trains: false,
+    device: false,
     run,
 };
 

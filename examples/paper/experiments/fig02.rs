@@ -26,6 +26,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig02",
     summary: "two learned points: optimistic, pessimistic, cold-start and warm-start solutions",
     trains: true,
+    device: false,
     run,
 };
 

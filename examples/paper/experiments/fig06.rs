@@ -15,6 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig06",
     summary: "spectra of approximate inverse Hessians: exact, damped, and a Neumann series",
     trains: false,
+    device: false,
     run,
 };
 

@@ -9,6 +9,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig07",
     summary: "two rings, two learned points: a network that remembers what they were (half a minute)",
     trains: true,
+    device: true,
     run,
 };
 

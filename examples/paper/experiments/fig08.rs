@@ -14,6 +14,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig08",
     summary: "projections onto four solution sets in turn: cold, full warm and partial warm starts",
     trains: false,
+    device: false,
     run,
 };
 

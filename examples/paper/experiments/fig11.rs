@@ -13,6 +13,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig11",
     summary: "antidistillation, exponential Fourier basis: Neumann series and unrolling against the exact solution",
     trains: false,
+    device: true,
     run,
 };
 

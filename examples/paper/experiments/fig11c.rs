@@ -13,6 +13,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig11c",
     summary: "antidistillation of one point into two, linear regressor: paths of u to the line of solutions",
     trains: false,
+    device: false,
     run,
 };
 
@@ -42,7 +43,7 @@ fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
     let (mut runs, mut paths) = (Vec::new(), Vec::new());
     for method in methods {
         let mut path = Path::new();
-        runs.push(antidistillation::run(&setting, &problem, method, |at| {
+        runs.push(antidistillation::run(&setting, &problem, method, antidistillation::OUTER_STEPS, |at| {
             context.progress.tick(|| format!("{}, outer step {}", method.label(), at.step));
             extend(&mut path, at.u);
         })?);

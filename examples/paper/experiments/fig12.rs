@@ -9,8 +9,13 @@ use crate::networks::{self, Rings};
 use std::error::Error;
 
 /// The entry of the list.
-pub const EXPERIMENT: Experiment =
-    Experiment { name: "fig12", summary: "three rings, three learned points (half a minute)", trains: true, run };
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "fig12",
+    summary: "three rings, three learned points (half a minute)",
+    trains: true,
+    device: true,
+    run,
+};
 
 fn run(context: &Context) -> Result<Output, Box<dyn Error>> {
     let rings = Rings {

@@ -9,6 +9,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig13",
     summary: "three rings, two learned points with learned labels (a minute or two)",
     trains: true,
+    device: true,
     run,
 };
 

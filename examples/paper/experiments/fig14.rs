@@ -12,6 +12,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig14",
     summary: "antidistillation, exponential Fourier basis: damped Hessian inverses against the exact one",
     trains: false,
+    device: false,
     run,
 };
 

@@ -13,6 +13,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig15",
     summary: "antidistillation, exponential Fourier basis: truncated conjugate gradients against the exact solution",
     trains: false,
+    device: false,
     run,
 };
 

@@ -10,6 +10,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig16",
     summary: "antidistillation, harmonic Fourier basis: Neumann series, damping and conjugate gradients",
     trains: false,
+    device: false,
     run,
 };
 

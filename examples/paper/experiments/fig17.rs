@@ -13,6 +13,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig17",
     summary: "antidistillation, underparameterized harmonic basis: Neumann series and damping",
     trains: false,
+    device: false,
     run,
 };
 

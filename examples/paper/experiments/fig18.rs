@@ -26,6 +26,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "fig18",
     summary: "antidistillation with a network: cold starts with Neumann series, alternating descent with unrolling",
     trains: true,
+    device: false,
     run,
 };
 

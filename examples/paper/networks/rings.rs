@@ -247,7 +247,19 @@ pub fn run(context: &Context, rings: &Rings) -> Result<Output, Box<dyn Error>> {
         gradient: vec![0.0; setup.w.len()],
         outputs: vec![0.0; setup.labels.len() * rings.classes()],
     };
-    let training = session.train(problem, settings, [&setup.u, &setup.w], steps, |at, log| watcher.visit(at, log))?;
+    let start: [&[f32]; 2] = [&setup.u, &setup.w];
+    let mut visit = |at: &Progress<'_, Vec<f32>>, log: &mut Log| watcher.visit(at, log);
+    #[cfg(feature = "cuda")]
+    let on = match context.options.device.open()? {
+        Some(device) => Some(blo::cuda::FromHost::new(blo::cuda::Mlp::copy_of(&device, problem)?)),
+        None => None,
+    };
+    #[cfg(not(feature = "cuda"))]
+    let on = None::<Mlp<f32>>;
+    let training = match &on {
+        Some(problem) => session.train(problem, settings, start, steps, &mut visit)?,
+        None => session.train(problem, settings, start, steps, &mut visit)?,
+    };
 
     let chosen =
         |(step, _): &(usize, &[f64])| *step > 0 && (step.is_multiple_of(rings.retrain_every) || *step == steps);

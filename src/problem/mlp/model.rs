@@ -72,6 +72,21 @@ impl Model {
         Ok(Model { layers, activation, loss })
     }
 
+    /// From the inputs to the outputs.
+    pub fn widths(&self) -> Vec<usize> {
+        std::iter::once(self.inputs()).chain(self.layers.iter().map(|layer| layer.outputs)).collect()
+    }
+
+    /// After every layer but the last.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
     /// The number of parameters.
     pub fn parameters(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.biases.end)

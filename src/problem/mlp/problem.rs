@@ -138,7 +138,13 @@ impl<T: Scalar> Mlp<T> {
         &self.outer
     }
 
-    pub(super) fn rows(&self) -> usize {
+    /// What u is, the scale of the inner sum, and μ: for the same problem elsewhere.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn terms(&self) -> (OuterParameters, f64, f64) {
+        (self.kind, self.scale, self.l2)
+    }
+
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 

@@ -7,6 +7,7 @@
  * said to be.
  *
  *     blo_problem      what is solved; immutable, shared by all that is made from it
+ *     blo_device       a GPU; problems can be put on it
  *     blo_workspace    objectives, products, hypergradients, responses and influence at points of the caller's
  *     blo_runner       a whole cold- or warm-start loop, or a step of it at a time; saved and resumed
  *     blo_optimizer    a first-order rule alone, for loops of the caller's own; blo_lbfgsb is L-BFGS-B alone
@@ -92,6 +93,20 @@
 #define BLO_ERR_CALLBACK -60
 
 /**
+ * No GPU to work on: no driver, one that is too old, no device, or a library built without CUDA. The message says which.
+ */
+#define BLO_ERR_NO_DEVICE -80
+
+/** The GPU's memory does not suffice. What was made on the device is of no use after it. */
+#define BLO_ERR_DEVICE_MEMORY -81
+
+/**
+ * A call of the GPU's driver failed, maybe for earlier work; the message has the driver's words. What was made on the
+ * device is of no use after it.
+ */
+#define BLO_ERR_DEVICE -82
+
+/**
  * A bug of this library was contained; Rust may have written about it to stderr. A handle
  * that the call was changing is poisoned.
  */
@@ -109,7 +124,7 @@
 /** capabilities: AVX-512 kernels are used on this machine. */
 #define BLO_CAPABILITY_AVX512 2
 
-/** capabilities: problems can run on an NVIDIA GPU. Never set in this version. */
+/** capabilities: there is an NVIDIA GPU that problems can run on; see blo_device_open. */
 #define BLO_CAPABILITY_CUDA 4
 
 /** loss: (phi'w - t)^2 / 2. */
@@ -434,6 +449,9 @@ typedef struct blo_cycle_f32 blo_cycle_f32;
  * One call at a time may use it (BLO_ERR_BUSY otherwise); different cycles are independent.
  */
 typedef struct blo_cycle_f64 blo_cycle_f64;
+
+/** An open GPU. Problems on it keep it open after its handle was destroyed. Threads may share it. */
+typedef struct blo_device blo_device;
 
 /**
  * L-BFGS-B: minimizes a function in a box. It names a point, the trial, and is told F and the gradient there, again and again.
@@ -1451,6 +1469,75 @@ blo_status blo_problem_create_callbacks_f64(int64_t n_outer,
                                             struct blo_problem_f64 **problem);
 
 /**
+ * The number of GPUs that can be opened: 0 without a driver, or with one that is too old. blo_device_open then tells why.
+ *
+ * - count [out]: the number
+ *
+ * The same for the life of the process. Errors: BLO_ERR_NULL. Since 0.1.
+ */
+blo_status blo_device_count(int64_t *count);
+
+/**
+ * Opens a GPU.
+ *
+ * - index [in]: which, from 0
+ * - device [out]: the handle, NULL after an error; end it with blo_device_destroy
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_NO_DEVICE; BLO_ERR_INVALID for an index that no device has; BLO_ERR_DEVICE;
+ * BLO_ERR_DEVICE_MEMORY. Since 0.1.
+ */
+blo_status blo_device_open(int64_t index, struct blo_device **device);
+
+/**
+ * Copies the name of a GPU.
+ *
+ * - device [in]: the GPU
+ * - buffer [out, capacity bytes]: the name, cut if it does not fit, always closed by a NUL; NULL if capacity is 0
+ * - capacity [in]: the size of buffer
+ * - needed [out]: the capacity that holds the whole name and its NUL; may be NULL
+ *
+ * Errors: BLO_ERR_NULL. Since 0.1.
+ */
+blo_status blo_device_name(const struct blo_device *device, char *buffer, size_t capacity, size_t *needed);
+
+/**
+ * The compute capability of a GPU, such as 9.0.
+ *
+ * - device [in]: the GPU
+ * - major, minor [out]: the numbers
+ *
+ * Errors: BLO_ERR_NULL. Since 0.1.
+ */
+blo_status blo_device_compute_capability(const struct blo_device *device, int32_t *major, int32_t *minor);
+
+/**
+ * Ends a handle of a GPU and sets *device to NULL. The GPU closes when no problem on it is left.
+ *
+ * - device [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+ *
+ * No call may be using this handle on another thread. Leaves the message of blo_last_error alone. Since 0.1.
+ */
+void blo_device_destroy(struct blo_device **device);
+
+/**
+ * Puts a problem on a GPU: the same problem, whose objectives, products and solves are computed there. Workspaces and runners
+ * take it as any other, with every estimator and loop; u, w and results stay in host memory, and are copied at each call. A
+ * solve is one call, whatever its number of products. Eigendecompositions and inner fixpoints are made on the host.
+ *
+ * - problem [in]: a quadratic or a network; it may be destroyed after this
+ * - device [in]: the GPU
+ * - on_device [out]: the problem on it, NULL after an error; end it with blo_problem_destroy_f64
+ *
+ * Results are those of the host up to rounding, and equal bits for equal input on the same GPU and driver.
+ *
+ * Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for other problems; BLO_ERR_DEVICE; BLO_ERR_DEVICE_MEMORY. Calls with what was
+ * made from it have the last two as well. Since 0.1.
+ */
+blo_status blo_problem_on_device_f64(const struct blo_problem_f64 *problem,
+                                     const struct blo_device *device,
+                                     struct blo_problem_f64 **on_device);
+
+/**
  * Fills a rule with its defaults.
  *
  * - rule [out]: the rule
@@ -1624,7 +1711,8 @@ void blo_workspace_destroy_f64(struct blo_workspace_f64 **workspace);
  * - w [in, n_inner], n_inner [in]: the inner parameters, best a solution of the inner problem at u, and their
  *   number
  * - hypergradient [out, n_outer]: the result
- * - q [out, n_inner]: q; may be NULL. After unrolling: the sum of alpha times the adjoint states
+ * - q [out, n_inner]: q; may be NULL. After unrolling: the sum of alpha times the adjoint states, or zero where it was not
+ *   formed (forward mode, and one differentiated step of a network with few inner examples)
  * - report [out]: how the solve went; may be NULL; struct_size to be set
  *
  * Outputs may overlap u and w, and are written only if the call succeeds. A solve that did not do all that was
@@ -2521,6 +2609,11 @@ blo_status blo_problem_create_callbacks_f32(int64_t n_outer,
                                             const struct blo_callbacks_f32 *callbacks,
                                             void *user_data,
                                             struct blo_problem_f32 **problem);
+
+/** As blo_problem_on_device_f64, in single precision. */
+blo_status blo_problem_on_device_f32(const struct blo_problem_f32 *problem,
+                                     const struct blo_device *device,
+                                     struct blo_problem_f32 **on_device);
 
 /** As blo_optimizer_create_f64, in single precision. */
 blo_status blo_optimizer_create_f32(const struct blo_rule *rule, int64_t n, struct blo_optimizer_f32 **optimizer);
