@@ -20,10 +20,12 @@ f64 functions compute in doubles, f32 ones in floats; nothing is converted in si
 said to be.
 
     blo_problem      what is solved; immutable, shared by all that is made from it
+    blo_device       a GPU; problems can be put on it
     blo_workspace    objectives, products, hypergradients, responses and influence at points of the caller's
     blo_runner       a whole cold- or warm-start loop, or a step of it at a time; saved and resumed
-    blo_optimizer    a first-order rule alone, for loops of the caller's own
+    blo_optimizer    a first-order rule alone, for loops of the caller's own; blo_lbfgsb is L-BFGS-B alone
     blo_solver       H q = b with an operator of the caller's; blo_session asks for the products instead
+    blo_cycle        several linear inner problems by turns
 
 Errors. A function that can fail returns a blo_status: BLO_OK (0) or a negative BLO_ERR_ number. An error means that
 the result has no meaning; blo_last_error then tells the argument, what was found and what was expected. Outcomes of
@@ -41,6 +43,10 @@ are 0, and 0 in a field added later means its default.
 
 Handles are made by a create function, which copies the arrays given, and ended by a destroy function, which sets the
 caller's pointer to NULL. They may be destroyed in any order, and from a callback too.
+
+Without copies. The examples of a problem can be lent to it (release in blo_examples), also as DLPack tensors
+(blo_examples_from_dlpack); the terms of a quadratic cannot, since they are made exactly symmetric. Vectors of a runner or
+a workspace can be shown as DLPack tensors, which keep what they show in memory.
 
 Threads. Any thread may call any function. Problems may be shared; of the other handles one call at a time may use
 each, and BLO_ERR_BUSY refuses a second one, also from a callback of the first. The message of blo_last_error belongs
@@ -90,6 +96,16 @@ BLO_ERR_FILE = -41
 #: A callback returned other than 0; the message names it and has its number.
 BLO_ERR_CALLBACK = -60
 
+#: No GPU to work on: no driver, one that is too old, no device, or a library built without CUDA. The message says which.
+BLO_ERR_NO_DEVICE = -80
+
+#: The GPU's memory does not suffice. What was made on the device is of no use after it.
+BLO_ERR_DEVICE_MEMORY = -81
+
+#: A call of the GPU's driver failed, maybe for earlier work; the message has the driver's words. What was made on the
+#: device is of no use after it.
+BLO_ERR_DEVICE = -82
+
 #: A bug of this library was contained; Rust may have written about it to stderr. A handle
 #: that the call was changing is poisoned.
 BLO_ERR_PANIC = -100
@@ -104,7 +120,7 @@ BLO_CAPABILITY_AVX2 = 1
 #: capabilities: AVX-512 kernels are used on this machine.
 BLO_CAPABILITY_AVX512 = 2
 
-#: capabilities: problems can run on an NVIDIA GPU. Never set in this version.
+#: capabilities: there is an NVIDIA GPU that problems can run on; see blo_device_open.
 BLO_CAPABILITY_CUDA = 4
 
 #: loss: (phi'w - t)^2 / 2.
@@ -217,6 +233,16 @@ BLO_RULE_MOMENTUM = 1
 
 #: rule: Adam with bias correction.
 BLO_RULE_ADAM = 2
+
+#: next: F and its gradient are wanted at the trial.
+BLO_NEXT_EVALUATE = 0
+
+#: next: the end: the projected gradient is at most the tolerance at the trial, the last accepted point.
+BLO_NEXT_CONVERGED = 1
+
+#: next: the end: no lower F can be found from the trial, the last accepted point: F is at its rounding floor, or the gradient
+#: is not F's.
+BLO_NEXT_STALLED = 2
 
 #: In a field that says so: take the default.
 BLO_DEFAULT = -1
@@ -355,6 +381,15 @@ BLO_RUN_OUTER_DIVERGED = 4
 #: those of the last accepted point.
 BLO_RUN_STALLED = 5
 
+#: vector: u, where the runner is. Not of a workspace, to which u is given.
+BLO_VECTOR_U = 0
+
+#: vector: w, where the runner is. Not of a workspace, to which w is given.
+BLO_VECTOR_W = 1
+
+#: vector: the hypergradient of the last call that made one.
+BLO_VECTOR_HYPERGRADIENT = 2
+
 #: verdict: everything that the problem has agrees with differences.
 BLO_VERDICT_RIGHT = 0
 
@@ -363,6 +398,42 @@ BLO_VERDICT_WRONG = 1
 
 #: verdict: nothing is wrong, but not all could be judged: a kink, rounding, or a callback that failed.
 BLO_VERDICT_OPEN = 2
+
+#: projection: that of w0 on the set, every time.
+BLO_PROJECTION_COLD = 0
+
+#: projection: that of the w before: Kaczmarz's method.
+BLO_PROJECTION_FULL_WARM = 1
+
+#: projection: some gradient steps on (x'w - y)^2 / 2 from the w before. Uses alpha, steps.
+BLO_PROJECTION_PARTIAL_WARM = 2
+
+#: Inner problems { w : x_i'w = y_i } that are solved one after the other, over and over: where warm starts by turns go. With a
+#: common solution both warm starts go to the one nearest to w0, whatever the order; a cold start forgets all but the last
+#: row.
+#:
+#: One call at a time may use it (BLO_ERR_BUSY otherwise); different cycles are independent.
+blo_cycle_f32 = c_void_p
+
+#: Inner problems { w : x_i'w = y_i } that are solved one after the other, over and over: where warm starts by turns go. With a
+#: common solution both warm starts go to the one nearest to w0, whatever the order; a cold start forgets all but the last
+#: row.
+#:
+#: One call at a time may use it (BLO_ERR_BUSY otherwise); different cycles are independent.
+blo_cycle_f64 = c_void_p
+
+#: An open GPU. Problems on it keep it open after its handle was destroyed. Threads may share it.
+blo_device = c_void_p
+
+#: L-BFGS-B: minimizes a function in a box. It names a point, the trial, and is told F and the gradient there, again and again.
+#:
+#: One call at a time may use it (BLO_ERR_BUSY otherwise); different ones are independent.
+blo_lbfgsb_f32 = c_void_p
+
+#: L-BFGS-B: minimizes a function in a box. It names a point, the trial, and is told F and the gradient there, again and again.
+#:
+#: One call at a time may use it (BLO_ERR_BUSY otherwise); different ones are independent.
+blo_lbfgsb_f64 = c_void_p
 
 #: A rule with its buffers, for loops of the caller's own.
 #:
@@ -505,9 +576,24 @@ elements from row to row; 0: no gaps."""
         ("outer_constant", c_double),
     ]
 
+#: (user_data)
+#:
+#: Takes back what was lent to a problem.
+#:
+#: - user_data: as given with it
+#:
+#: Called once, when the last of the problem and all that was made from it has ended, on the thread that ended it. Not called
+#: after a creation that failed: what it would have been lent is still the caller's. It must return: no C++ exception and no
+#: longjmp may leave it.
+blo_release_fn = CFUNCTYPE(None, c_void_p)
+
 class blo_examples_f64(Structure):
     """Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
-size, then the fields. Strides are elements from row to row; 0: no gaps."""
+size, then the fields. Strides are elements from row to row; 0: no gaps.
+
+Without release the arrays are copied. With it they are lent: read where they are, which needs rows without gaps and
+elements at multiples of their size; nobody may write to them before release is called. For arrays that last longer than
+anything, give a release that does nothing."""
 
     _fields_ = [
         #: The size of this struct.
@@ -527,6 +613,10 @@ size, then the fields. Strides are elements from row to row; 0: no gaps."""
         ("targets", c_void_p),
         #: The stride of targets.
         ("targets_stride", c_int64),
+        #: NULL (the default): the arrays are copied. Else they are lent, and release is called once when they are free again.
+        ("release", blo_release_fn),
+        #: Passed to release.
+        ("release_data", c_void_p),
     ]
 
 class blo_network_options(Structure):
@@ -616,6 +706,8 @@ it serves: that is BLO_ERR_BUSY."""
         ("mixed_vjp", blo_product_fn_f64),
         #: M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u.
         ("mixed_jvp", blo_product_fn_f64),
+        #: Called once with user_data when no function will be called any more; may be NULL.
+        ("release", blo_release_fn),
     ]
 
 class blo_rule(Structure):
@@ -934,7 +1026,11 @@ elements from row to row; 0: no gaps."""
 
 class blo_examples_f32(Structure):
     """Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
-size, then the fields. Strides are elements from row to row; 0: no gaps."""
+size, then the fields. Strides are elements from row to row; 0: no gaps.
+
+Without release the arrays are copied. With it they are lent: read where they are, which needs rows without gaps and
+elements at multiples of their size; nobody may write to them before release is called. For arrays that last longer than
+anything, give a release that does nothing."""
 
     _fields_ = [
         #: The size of this struct.
@@ -954,6 +1050,10 @@ size, then the fields. Strides are elements from row to row; 0: no gaps."""
         ("targets", c_void_p),
         #: The stride of targets.
         ("targets_stride", c_int64),
+        #: NULL (the default): the arrays are copied. Else they are lent, and release is called once when they are free again.
+        ("release", blo_release_fn),
+        #: Passed to release.
+        ("release_data", c_void_p),
     ]
 
 #: (n_outer, n_inner, u, w, value, gradient, user_data)
@@ -1017,6 +1117,8 @@ it serves: that is BLO_ERR_BUSY."""
         ("mixed_vjp", blo_product_fn_f32),
         #: M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u.
         ("mixed_jvp", blo_product_fn_f32),
+        #: Called once with user_data when no function will be called any more; may be NULL.
+        ("release", blo_release_fn),
     ]
 
 #: (n, v, out, user_data)
@@ -1124,7 +1226,8 @@ BLO_ERR_STRUCT_SIZE. Since 0.1."""),
 f(u, w) = s sum_i a_i l(z_i, t_i) + sum_j c_j w_j^2 / 2, s = 1 or 1/n, and F(w) = 1/N sum_i l(z_i, t_i) over the N
 outer examples. The options say which of t, c and a is u.
 
-- inner, outer [in]: the examples, of as many features; copied. inner.targets may be NULL with BLO_OUTER_TARGETS
+- inner, outer [in]: the examples, of as many features; copied or lent. inner.targets may be NULL with
+  BLO_OUTER_TARGETS
 - options [in]: what the regression is; NULL for the defaults
 - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 
@@ -1175,7 +1278,7 @@ F(w) = 1/N sum_i l(net(x_i; w), t_i) over the N outer examples.
 
 - n_widths [in], widths [in, n_widths]: the widths d, ..., c from inputs to outputs, at least two; two make a linear
   model
-- inner, outer [in]: the examples; copied. inner.design and inner.targets may be NULL where u sets them (inner.rows
+- inner, outer [in]: the examples; copied or lent. inner.design and inner.targets may be NULL where u sets them (inner.rows
   counts all the same)
 - options [in]: what the problem is; NULL for the defaults
 - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
@@ -1226,11 +1329,74 @@ Allocates. Since 0.1."""),
 - n_outer, n_inner [in]: the lengths of u and w, 1 or above
 - callbacks [in]: the functions; the struct is copied
 - user_data [in]: passed to each of them; may be NULL; lent until the problem, and all that was made from it, is
-  destroyed
+  destroyed: see release in blo_callbacks_f64
 - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 
 Errors: BLO_ERR_NULL, also for a missing function other than mixed_jvp; BLO_ERR_INVALID for a size below 1;
 BLO_ERR_STRUCT_SIZE. Since 0.1."""),
+    "blo_device_count": (blo_status, [
+        ("count", c_void_p),
+    ], """The number of GPUs that can be opened: 0 without a driver, or with one that is too old. blo_device_open then tells why.
+
+- count [out]: the number
+
+The same for the life of the process. Errors: BLO_ERR_NULL. Since 0.1."""),
+    "blo_device_open": (blo_status, [
+        ("index", c_int64),
+        ("device", c_void_p),
+    ], """Opens a GPU.
+
+- index [in]: which, from 0
+- device [out]: the handle, NULL after an error; end it with blo_device_destroy
+
+Errors: BLO_ERR_NULL; BLO_ERR_NO_DEVICE; BLO_ERR_INVALID for an index that no device has; BLO_ERR_DEVICE;
+BLO_ERR_DEVICE_MEMORY. Since 0.1."""),
+    "blo_device_name": (blo_status, [
+        ("device", c_void_p),
+        ("buffer", c_void_p),
+        ("capacity", c_size_t),
+        ("needed", c_void_p),
+    ], """Copies the name of a GPU.
+
+- device [in]: the GPU
+- buffer [out, capacity bytes]: the name, cut if it does not fit, always closed by a NUL; NULL if capacity is 0
+- capacity [in]: the size of buffer
+- needed [out]: the capacity that holds the whole name and its NUL; may be NULL
+
+Errors: BLO_ERR_NULL. Since 0.1."""),
+    "blo_device_compute_capability": (blo_status, [
+        ("device", c_void_p),
+        ("major", c_void_p),
+        ("minor", c_void_p),
+    ], """The compute capability of a GPU, such as 9.0.
+
+- device [in]: the GPU
+- major, minor [out]: the numbers
+
+Errors: BLO_ERR_NULL. Since 0.1."""),
+    "blo_device_destroy": (None, [
+        ("device", c_void_p),
+    ], """Ends a handle of a GPU and sets *device to NULL. The GPU closes when no problem on it is left.
+
+- device [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+No call may be using this handle on another thread. Leaves the message of blo_last_error alone. Since 0.1."""),
+    "blo_problem_on_device_f64": (blo_status, [
+        ("problem", c_void_p),
+        ("device", c_void_p),
+        ("on_device", c_void_p),
+    ], """Puts a problem on a GPU: the same problem, whose objectives, products and solves are computed there. Workspaces and runners
+take it as any other, with every estimator and loop; u, w and results stay in host memory, and are copied at each call. A
+solve is one call, whatever its number of products. Eigendecompositions and inner fixpoints are made on the host.
+
+- problem [in]: a quadratic or a network; it may be destroyed after this
+- device [in]: the GPU
+- on_device [out]: the problem on it, NULL after an error; end it with blo_problem_destroy_f64
+
+Results are those of the host up to rounding, and equal bits for equal input on the same GPU and driver.
+
+Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for other problems; BLO_ERR_DEVICE; BLO_ERR_DEVICE_MEMORY. Calls with what was
+made from it have the last two as well. Since 0.1."""),
     "blo_rule_init": (blo_status, [
         ("rule", POINTER(blo_rule)),
     ], """Fills a rule with its defaults.
@@ -1275,6 +1441,68 @@ Errors: BLO_ERR_NULL; BLO_ERR_BUSY. Since 0.1."""),
     ], """Ends an optimizer and sets *optimizer to NULL.
 
 - optimizer [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1."""),
+    "blo_lbfgsb_create_f64": (blo_status, [
+        ("x", c_void_p),
+        ("n", c_int64),
+        ("lower", c_void_p),
+        ("upper", c_void_p),
+        ("memory", c_int64),
+        ("tolerance", c_double),
+        ("lbfgsb", c_void_p),
+    ], """Makes a minimization.
+
+- x [in, n], n [in]: where it begins, within the bounds, which is the first trial; and its length, 1 or above
+- lower, upper [in, n]: the bounds, which may be infinite, and equal; NULL: none
+- memory [in]: the pairs that are kept, 1 to 100; 10 is usual
+- tolerance [in]: it ends where the projected gradient |P(x - g) - x| is at most this; 0 or above
+- lbfgsb [out]: the handle, NULL after an error; end it with blo_lbfgsb_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID, also for bounds that are NaN or crossed and an x outside of them;
+BLO_ERR_NON_FINITE. Since 0.1."""),
+    "blo_lbfgsb_trial_f64": (blo_status, [
+        ("lbfgsb", c_void_p),
+        ("trial", c_void_p),
+        ("n", c_int64),
+    ], """Where F is to be evaluated; after the end, the last accepted point.
+
+- lbfgsb [in]: the minimization
+- trial [out, n], n [in]: the point, and its length
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_lbfgsb_tell_f64": (blo_status, [
+        ("lbfgsb", c_void_p),
+        ("value", c_double),
+        ("gradient", c_void_p),
+        ("n", c_int64),
+        ("next", c_void_p),
+    ], """Tells F and its gradient at the trial. What is not finite makes the next trial step back, but for the first one, where it is
+an error. After the end it says the end again. Allocates nothing.
+
+- lbfgsb [in]: the minimization
+- value [in]: F, a double for both precisions
+- gradient [in, n], n [in]: at the trial, and its length
+- next [out]: one of BLO_NEXT_
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE at the first trial; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_lbfgsb_state_f64": (blo_status, [
+        ("lbfgsb", c_void_p),
+        ("x", c_void_p),
+        ("n", c_int64),
+        ("value", c_void_p),
+    ], """The last accepted point; the start, before F was told there.
+
+- lbfgsb [in]: the minimization
+- x [out, n], n [in]: the point, and its length; x may be NULL
+- value [out]: F there, a double for both precisions, infinite before it was told; may be NULL
+
+Allocates nothing. Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_lbfgsb_destroy_f64": (None, [
+        ("lbfgsb", c_void_p),
+    ], """Ends a minimization and sets *lbfgsb to NULL.
+
+- lbfgsb [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
 
 Leaves the message of blo_last_error alone. Since 0.1."""),
     "blo_estimator_options_init": (blo_status, [
@@ -1504,6 +1732,27 @@ F(w*) by epsilon in f + epsilon f_i. An example above 0 raises the outer loss; t
 
 Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for unrolling and for problems that are no sum over examples.
 Since 0.1."""),
+    "blo_inner_batch_f64": (blo_status, [
+        ("workspace", c_void_p),
+        ("batch", c_void_p),
+        ("size", c_int64),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("w", c_void_p),
+        ("n_inner", c_int64),
+        ("value", c_void_p),
+        ("gradient", c_void_p),
+    ], """The inner objective on a batch B of its n examples, for loops of the caller's own: f_B = n/|B| sum_{i in B} f_i + penalties,
+whose expectation over uniform batches is f. An index that occurs twice counts twice.
+
+- workspace [in]: a workspace of a problem with examples
+- batch [in, size], size [in]: the indices of the examples, from 0, and their number, 1 or above
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- value [out]: a double for both precisions; may be NULL
+- gradient [out, n_inner]: may be NULL
+
+Allocates where size is larger than before. Errors: as blo_inner_f64; BLO_ERR_INVALID for size and for an index that is no
+example's; BLO_ERR_UNSUPPORTED for problems that are no sum over examples. Since 0.1."""),
     "blo_solver_create_f64": (blo_status, [
         ("n", c_int64),
         ("estimator", POINTER(blo_estimator_options)),
@@ -1591,6 +1840,80 @@ BLO_ERR_BUSY. Since 0.1."""),
 - session [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
 
 Leaves the message of blo_last_error alone. Since 0.1."""),
+    "blo_solver_solve_many_f64": (blo_status, [
+        ("solver", c_void_p),
+        ("product", blo_operator_fn_f64),
+        ("user_data", c_void_p),
+        ("count", c_int64),
+        ("b", c_void_p),
+        ("n", c_int64),
+        ("q", c_void_p),
+        ("report", POINTER(blo_report)),
+    ], """q_i = r(H) b_i for several right-hand sides, with the solver's estimator. A dense decomposition is made once, and counted in
+the first report; all else is one solve after the other.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- count [in]: the number of right-hand sides, 1 or above
+- b [in, count x n], n [in]: the right-hand sides as rows without gaps, and the solver's size
+- q [out, count x n]: the solutions; may be b
+- report [out, count]: how each went; may be NULL; struct_size to be set in each
+
+With start_from_last each starts at the q of its row in the last call for several. Allocates where count is new.
+
+Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count. Since 0.1."""),
+    "blo_solver_solve_family_f64": (blo_status, [
+        ("solver", c_void_p),
+        ("product", blo_operator_fn_f64),
+        ("user_data", c_void_p),
+        ("count", c_int64),
+        ("estimator", POINTER(blo_estimator_options)),
+        ("b", c_void_p),
+        ("n", c_int64),
+        ("q", c_void_p),
+        ("report", POINTER(blo_report)),
+    ], """q_i = r_i(H) b for several spectral filters and one right-hand side: BLO_ESTIMATOR_MIN_NORM, BLO_ESTIMATOR_DAMPED and
+BLO_ESTIMATOR_NEUMANN_FILTER, all BLO_BY_LANCZOS, where one process serves them all and the largest number of products is
+what was spent; or all BLO_BY_DENSE, with one decomposition, counted in the first report. The solver's own estimator is not
+used.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- count [in]: the number of filters, 1 or above
+- estimator [in, count]: the filters, one struct behind the other
+- b [in, n], n [in]: the right-hand side, and the solver's size
+- q [out, count x n]: the solutions as rows without gaps; may begin at b
+- report [out, count]: how each went; may be NULL; struct_size to be set in each
+
+Allocates where count is new. Errors: as blo_solver_solve_f64; BLO_ERR_INVALID for count, fields of estimator and filters
+that mix dense and Lanczos; BLO_ERR_UNSUPPORTED for other kinds, refine and start_from_last; BLO_ERR_STRUCT_SIZE. Since 0.1."""),
+    "blo_solver_shifted_cg_f64": (blo_status, [
+        ("solver", c_void_p),
+        ("product", blo_operator_fn_f64),
+        ("user_data", c_void_p),
+        ("count", c_int64),
+        ("epsilon", c_void_p),
+        ("tolerance", c_double),
+        ("max_products", c_int64),
+        ("b", c_void_p),
+        ("n", c_int64),
+        ("q", c_void_p),
+        ("report", POINTER(blo_report)),
+    ], """q_i = (H + epsilon_i I)^-1 b for several epsilon and positive semidefinite H, for the products of the smallest: conjugate
+gradients with shifts, in the memory of one vector for each epsilon. The solver's own estimator is not used.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- count [in]: the number of dampings, 1 or above
+- epsilon [in, count]: the dampings, above 0, doubles for both precisions
+- tolerance [in]: each stops at a residual this small relative to b; 0: at the rounding floor
+- max_products [in]: the most products, 0 or above
+- b [in, n], n [in]: the right-hand side, and the solver's size
+- q [out, count x n]: the solutions as rows without gaps; may begin at b
+- report [out, count]: how each went, without a residual; may be NULL; struct_size to be set in each
+
+Allocates where count is new. Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count, epsilon, tolerance and
+max_products. Since 0.1."""),
     "blo_run_options_init": (blo_status, [
         ("options", POINTER(blo_run_options)),
         ("size", c_size_t),
@@ -1676,19 +1999,6 @@ was stopped goes on with the next call.
 
 Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for BLO_INNER_FIXPOINT or distances where the problem has
 no closed form; BLO_ERR_BUSY. Since 0.1."""),
-    "blo_runner_step_f64": (blo_status, [
-        ("runner", c_void_p),
-        ("hypergradient", c_void_p),
-        ("report", POINTER(blo_report)),
-        ("diverged", c_void_p),
-    ], """One outer step: look ahead, hypergradient, u, w.
-
-- runner [in]: the runner
-- hypergradient [out, n_outer]: that of the step; may be NULL
-- report [out]: of its solve; may be NULL; struct_size to be set
-- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
-
-The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1."""),
     "blo_runner_state_f64": (blo_status, [
         ("runner", c_void_p),
         ("u", c_void_p),
@@ -1727,6 +2037,111 @@ Errors: as blo_runner_state_f64, and BLO_ERR_INVALID without keep_best or before
 - runner [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
 
 Leaves the message of blo_last_error alone. Since 0.1."""),
+    "blo_runner_step_f64": (blo_status, [
+        ("runner", c_void_p),
+        ("hypergradient", c_void_p),
+        ("report", POINTER(blo_report)),
+        ("diverged", c_void_p),
+    ], """One outer step: look ahead, hypergradient, u, w.
+
+- runner [in]: the runner
+- hypergradient [out, n_outer]: that of the step; may be NULL
+- report [out]: of its solve; may be NULL; struct_size to be set
+- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
+
+The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1."""),
+    "blo_runner_begin_step_f64": (blo_status, [
+        ("runner", c_void_p),
+        ("hypergradient", c_void_p),
+        ("report", POINTER(blo_report)),
+        ("diverged", c_void_p),
+    ], """The first half of an outer step: the look-ahead, which is the inner solve, and the hypergradient at its end. u stays.
+
+- runner [in]: the runner
+- hypergradient [out, n_outer]: at u; may be NULL
+- report [out]: of its solve; may be NULL; struct_size to be set
+- diverged [out]: 1 if something overflowed or grew without bound, so that there is nothing to end and nothing else is
+  written; else 0
+
+Errors: as blo_runner_run_f64. Since 0.1."""),
+    "blo_runner_end_step_f64": (blo_status, [
+        ("runner", c_void_p),
+        ("hypergradient", c_void_p),
+        ("n_outer", c_int64),
+        ("diverged", c_void_p),
+    ], """The second half of an outer step: u moves by the outer rule, and w after it.
+
+- runner [in]: the runner, for which blo_runner_begin_step_f64 was the last call, but for those that only look
+- hypergradient [in, n_outer], n_outer [in]: what u moves along, such as the hypergradient clipped; NULL: the hypergradient
+  itself. And the problem's size
+- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed; else 0
+
+Begun and ended without a change a step has the bits of blo_runner_step_f64.
+
+Errors: BLO_ERR_INVALID if no step has begun; BLO_ERR_SHAPE and BLO_ERR_NON_FINITE for hypergradient, after which the step
+may still be ended; as blo_runner_run_f64. Since 0.1."""),
+    "blo_runner_set_f64": (blo_status, [
+        ("runner", c_void_p),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("w", c_void_p),
+        ("n_inner", c_int64),
+    ], """Puts u, w or both elsewhere, between steps. The rules' buffers stay, and so does where a cold start begins its inner solves;
+L-BFGS-B begins a new search at u.
+
+- runner [in]: the runner
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's; u may be NULL: it stays
+- w [in, n_inner], n_inner [in]: the inner parameters, and their number, the problem's; w may be NULL: it stays
+
+Allocates with BLO_METHOD_LBFGSB only.
+
+Errors, after which nothing has moved: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID for a u out of its
+bounds; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_examples_from_dlpack_f64": (blo_status, [
+        ("design", c_void_p),
+        ("targets", c_void_p),
+        ("versioned", c_int32),
+        ("examples", POINTER(blo_examples_f64)),
+    ], """Fills examples with DLPack tensors in host memory, to be lent to a problem without a copy: floats of this precision, without
+gaps, read-only ones too.
+
+- design [in]: (rows x features), or NULL where it is made from u: features is then to be set before
+- targets [in]: (rows) or (rows x outputs), or NULL where they are made from u
+- versioned [in]: 1 for a DLManagedTensorVersioned of version 1 (the capsule dltensor_versioned), 0 for a DLManagedTensor
+- examples [in, out]: struct_size to be set; all else is set, release among it, but features without a design
+
+After BLO_OK the tensors belong to the examples: release, called by the problem that they are lent to, calls their
+deleters. Where no problem is created from them the caller calls examples.release(examples.release_data). One struct is for
+one problem. After an error the tensors are still the caller's.
+
+Errors: BLO_ERR_NULL, also if both tensors are NULL; BLO_ERR_INVALID with the part: version, device, dtype, ndim, shape,
+strides, data (which is not aligned); BLO_ERR_SHAPE for another number of targets; BLO_ERR_STRUCT_SIZE. Since 0.1."""),
+    "blo_runner_tensor_f64": (blo_status, [
+        ("runner", c_void_p),
+        ("vector", c_int32),
+        ("tensor", c_void_p),
+    ], """Shows a vector of a runner as a DLPack tensor, without a copy: a DLManagedTensorVersioned of version 1, read-only, of one
+dimension.
+
+- runner [in]: the runner
+- vector [in]: one of BLO_VECTOR_
+- tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
+
+The numbers are the runner's, and change with its calls: read them between calls. They stay in memory, and with them all
+that the runner holds, until the last such tensor has ended and the runner is destroyed, in any order. Allocates.
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_workspace_tensor_f64": (blo_status, [
+        ("workspace", c_void_p),
+        ("vector", c_int32),
+        ("tensor", c_void_p),
+    ], """As blo_runner_tensor_f64, of a workspace: its hypergradient, without the copy that blo_hypergradient_f64 makes.
+
+- workspace [in]: the workspace
+- vector [in]: BLO_VECTOR_HYPERGRADIENT
+- tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1."""),
     "blo_check_derivatives_f64": (blo_status, [
         ("problem", c_void_p),
         ("u", c_void_p),
@@ -1831,6 +2246,92 @@ Errors: as blo_hypergradient_f64. Since 0.1."""),
 - w [in, out, n]: from where and to where
 
 Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. Since 0.1."""),
+    "blo_optimistic_f64": (blo_status, [
+        ("problem", c_void_p),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("start", c_void_p),
+        ("n_inner", c_int64),
+        ("w", c_void_p),
+        ("outer_loss", c_void_p),
+        ("unbounded", c_void_p),
+    ], """w = the inner solution at u with the smallest F: the optimistic one. Quadratics only. Of many the one nearest to start.
+Allocates.
+
+- problem [in]: a quadratic
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+- start [in, n_inner], n_inner [in]: of many solutions the nearest to it; and the problem's size
+- w [out, n_inner]: the solution; where F has no bound among the inner solutions, a direction of length 1 along which it falls
+  for ever
+- outer_loss [out]: F there, or minus infinity; a double for both precisions; may be NULL
+- unbounded [out]: 1 where F has no bound, so that w is a direction; else 0
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID where f has no minimum at u; BLO_ERR_UNSUPPORTED
+for other problems; BLO_ERR_DECOMPOSITION. Since 0.1."""),
+    "blo_pessimistic_f64": (blo_status, [
+        ("problem", c_void_p),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("start", c_void_p),
+        ("n_inner", c_int64),
+        ("w", c_void_p),
+        ("outer_loss", c_void_p),
+        ("unbounded", c_void_p),
+    ], """w = the inner solution at u with the largest F: the pessimistic one. As blo_optimistic_f64, with plus infinity and a
+direction along which F grows for ever where it has no bound: wherever F is not constant on the inner solutions.
+
+- problem [in]: a quadratic
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+- start [in, n_inner], n_inner [in]: of many solutions the nearest to it; and the problem's size
+- w [out, n_inner]: the solution, or the direction
+- outer_loss [out]: F there, or infinity; a double for both precisions; may be NULL
+- unbounded [out]: 1 where F has no bound, so that w is a direction; else 0
+
+Errors: as blo_optimistic_f64. Since 0.1."""),
+    "blo_cycle_create_f64": (blo_status, [
+        ("rows", c_int64),
+        ("n", c_int64),
+        ("x", c_void_p),
+        ("x_stride", c_int64),
+        ("y", c_void_p),
+        ("start", c_void_p),
+        ("projection", c_int32),
+        ("alpha", c_double),
+        ("steps", c_int64),
+        ("cycle", c_void_p),
+    ], """Makes a cycle.
+
+- rows [in], n [in]: the number of inner problems and the length of w, 1 or above
+- x [in, rows x n], x_stride [in]: the x_i, none of them 0, and the elements from row to row; 0: no gaps
+- y [in, rows]: the y_i
+- start [in, n]: w0
+- projection [in]: one of BLO_PROJECTION_
+- alpha [in], steps [in]: the step size, above 0 and below 2 / x_i'x_i, and the steps, 1 or above, of
+  BLO_PROJECTION_PARTIAL_WARM; else not looked at
+- cycle [out]: the handle, NULL after an error; end it with blo_cycle_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID; BLO_ERR_NON_FINITE. Since 0.1."""),
+    "blo_cycle_step_f64": (blo_status, [
+        ("cycle", c_void_p),
+        ("count", c_int64),
+        ("w", c_void_p),
+        ("n", c_int64),
+        ("solved", c_void_p),
+    ], """Solves the next inner problems. Allocates nothing.
+
+- cycle [in]: the cycle
+- count [in]: how many, 0 or above; as many as there are rows are a whole cycle
+- w [out, n], n [in]: w after them, and its length, the cycle's; w may be NULL
+- solved [out]: how many were solved so far; may be NULL
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for count; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_cycle_destroy_f64": (None, [
+        ("cycle", c_void_p),
+    ], """Ends a cycle and sets *cycle to NULL.
+
+- cycle [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1."""),
     "blo_problem_create_quadratic_f32": (blo_status, [
         ("terms", POINTER(blo_quadratics_f32)),
         ("problem", c_void_p),
@@ -1881,6 +2382,11 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
         ("user_data", c_void_p),
         ("problem", c_void_p),
     ], """As blo_problem_create_callbacks_f64, in single precision."""),
+    "blo_problem_on_device_f32": (blo_status, [
+        ("problem", c_void_p),
+        ("device", c_void_p),
+        ("on_device", c_void_p),
+    ], """As blo_problem_on_device_f64, in single precision."""),
     "blo_optimizer_create_f32": (blo_status, [
         ("rule", POINTER(blo_rule)),
         ("n", c_int64),
@@ -1898,6 +2404,36 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
     "blo_optimizer_destroy_f32": (None, [
         ("optimizer", c_void_p),
     ], """As blo_optimizer_destroy_f64, in single precision."""),
+    "blo_lbfgsb_create_f32": (blo_status, [
+        ("x", c_void_p),
+        ("n", c_int64),
+        ("lower", c_void_p),
+        ("upper", c_void_p),
+        ("memory", c_int64),
+        ("tolerance", c_double),
+        ("lbfgsb", c_void_p),
+    ], """As blo_lbfgsb_create_f64, in single precision."""),
+    "blo_lbfgsb_trial_f32": (blo_status, [
+        ("lbfgsb", c_void_p),
+        ("trial", c_void_p),
+        ("n", c_int64),
+    ], """As blo_lbfgsb_trial_f64, in single precision."""),
+    "blo_lbfgsb_tell_f32": (blo_status, [
+        ("lbfgsb", c_void_p),
+        ("value", c_double),
+        ("gradient", c_void_p),
+        ("n", c_int64),
+        ("next", c_void_p),
+    ], """As blo_lbfgsb_tell_f64, in single precision."""),
+    "blo_lbfgsb_state_f32": (blo_status, [
+        ("lbfgsb", c_void_p),
+        ("x", c_void_p),
+        ("n", c_int64),
+        ("value", c_void_p),
+    ], """As blo_lbfgsb_state_f64, in single precision."""),
+    "blo_lbfgsb_destroy_f32": (None, [
+        ("lbfgsb", c_void_p),
+    ], """As blo_lbfgsb_destroy_f64, in single precision."""),
     "blo_workspace_create_f32": (blo_status, [
         ("problem", c_void_p),
         ("workspace", c_void_p),
@@ -2005,6 +2541,17 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
         ("n_examples", c_int64),
         ("report", POINTER(blo_report)),
     ], """As blo_influence_f64, in single precision."""),
+    "blo_inner_batch_f32": (blo_status, [
+        ("workspace", c_void_p),
+        ("batch", c_void_p),
+        ("size", c_int64),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("w", c_void_p),
+        ("n_inner", c_int64),
+        ("value", c_void_p),
+        ("gradient", c_void_p),
+    ], """As blo_inner_batch_f64, in single precision."""),
     "blo_solver_create_f32": (blo_status, [
         ("n", c_int64),
         ("estimator", POINTER(blo_estimator_options)),
@@ -2043,6 +2590,40 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
     "blo_session_destroy_f32": (None, [
         ("session", c_void_p),
     ], """As blo_session_destroy_f64, in single precision."""),
+    "blo_solver_solve_many_f32": (blo_status, [
+        ("solver", c_void_p),
+        ("product", blo_operator_fn_f32),
+        ("user_data", c_void_p),
+        ("count", c_int64),
+        ("b", c_void_p),
+        ("n", c_int64),
+        ("q", c_void_p),
+        ("report", POINTER(blo_report)),
+    ], """As blo_solver_solve_many_f64, in single precision."""),
+    "blo_solver_solve_family_f32": (blo_status, [
+        ("solver", c_void_p),
+        ("product", blo_operator_fn_f32),
+        ("user_data", c_void_p),
+        ("count", c_int64),
+        ("estimator", POINTER(blo_estimator_options)),
+        ("b", c_void_p),
+        ("n", c_int64),
+        ("q", c_void_p),
+        ("report", POINTER(blo_report)),
+    ], """As blo_solver_solve_family_f64, in single precision."""),
+    "blo_solver_shifted_cg_f32": (blo_status, [
+        ("solver", c_void_p),
+        ("product", blo_operator_fn_f32),
+        ("user_data", c_void_p),
+        ("count", c_int64),
+        ("epsilon", c_void_p),
+        ("tolerance", c_double),
+        ("max_products", c_int64),
+        ("b", c_void_p),
+        ("n", c_int64),
+        ("q", c_void_p),
+        ("report", POINTER(blo_report)),
+    ], """As blo_solver_shifted_cg_f64, in single precision."""),
     "blo_runner_create_f32": (blo_status, [
         ("problem", c_void_p),
         ("options", POINTER(blo_run_options)),
@@ -2075,12 +2656,6 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
         ("capacity", c_int64),
         ("outcome", POINTER(blo_outcome)),
     ], """As blo_runner_run_f64, in single precision."""),
-    "blo_runner_step_f32": (blo_status, [
-        ("runner", c_void_p),
-        ("hypergradient", c_void_p),
-        ("report", POINTER(blo_report)),
-        ("diverged", c_void_p),
-    ], """As blo_runner_step_f64, in single precision."""),
     "blo_runner_state_f32": (blo_status, [
         ("runner", c_void_p),
         ("u", c_void_p),
@@ -2101,6 +2676,47 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
     "blo_runner_destroy_f32": (None, [
         ("runner", c_void_p),
     ], """As blo_runner_destroy_f64, in single precision."""),
+    "blo_runner_step_f32": (blo_status, [
+        ("runner", c_void_p),
+        ("hypergradient", c_void_p),
+        ("report", POINTER(blo_report)),
+        ("diverged", c_void_p),
+    ], """As blo_runner_step_f64, in single precision."""),
+    "blo_runner_begin_step_f32": (blo_status, [
+        ("runner", c_void_p),
+        ("hypergradient", c_void_p),
+        ("report", POINTER(blo_report)),
+        ("diverged", c_void_p),
+    ], """As blo_runner_begin_step_f64, in single precision."""),
+    "blo_runner_end_step_f32": (blo_status, [
+        ("runner", c_void_p),
+        ("hypergradient", c_void_p),
+        ("n_outer", c_int64),
+        ("diverged", c_void_p),
+    ], """As blo_runner_end_step_f64, in single precision."""),
+    "blo_runner_set_f32": (blo_status, [
+        ("runner", c_void_p),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("w", c_void_p),
+        ("n_inner", c_int64),
+    ], """As blo_runner_set_f64, in single precision."""),
+    "blo_examples_from_dlpack_f32": (blo_status, [
+        ("design", c_void_p),
+        ("targets", c_void_p),
+        ("versioned", c_int32),
+        ("examples", POINTER(blo_examples_f32)),
+    ], """As blo_examples_from_dlpack_f64, in single precision."""),
+    "blo_runner_tensor_f32": (blo_status, [
+        ("runner", c_void_p),
+        ("vector", c_int32),
+        ("tensor", c_void_p),
+    ], """As blo_runner_tensor_f64, in single precision."""),
+    "blo_workspace_tensor_f32": (blo_status, [
+        ("workspace", c_void_p),
+        ("vector", c_int32),
+        ("tensor", c_void_p),
+    ], """As blo_workspace_tensor_f64, in single precision."""),
     "blo_check_derivatives_f32": (blo_status, [
         ("problem", c_void_p),
         ("u", c_void_p),
@@ -2155,6 +2771,48 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
         ("y", c_float),
         ("w", c_void_p),
     ], """As blo_project_f64, in single precision."""),
+    "blo_optimistic_f32": (blo_status, [
+        ("problem", c_void_p),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("start", c_void_p),
+        ("n_inner", c_int64),
+        ("w", c_void_p),
+        ("outer_loss", c_void_p),
+        ("unbounded", c_void_p),
+    ], """As blo_optimistic_f64, in single precision."""),
+    "blo_pessimistic_f32": (blo_status, [
+        ("problem", c_void_p),
+        ("u", c_void_p),
+        ("n_outer", c_int64),
+        ("start", c_void_p),
+        ("n_inner", c_int64),
+        ("w", c_void_p),
+        ("outer_loss", c_void_p),
+        ("unbounded", c_void_p),
+    ], """As blo_pessimistic_f64, in single precision."""),
+    "blo_cycle_create_f32": (blo_status, [
+        ("rows", c_int64),
+        ("n", c_int64),
+        ("x", c_void_p),
+        ("x_stride", c_int64),
+        ("y", c_void_p),
+        ("start", c_void_p),
+        ("projection", c_int32),
+        ("alpha", c_double),
+        ("steps", c_int64),
+        ("cycle", c_void_p),
+    ], """As blo_cycle_create_f64, in single precision."""),
+    "blo_cycle_step_f32": (blo_status, [
+        ("cycle", c_void_p),
+        ("count", c_int64),
+        ("w", c_void_p),
+        ("n", c_int64),
+        ("solved", c_void_p),
+    ], """As blo_cycle_step_f64, in single precision."""),
+    "blo_cycle_destroy_f32": (None, [
+        ("cycle", c_void_p),
+    ], """As blo_cycle_destroy_f64, in single precision."""),
 }
 
 
