@@ -118,7 +118,7 @@ impl Bytes {
         // SAFETY: a struct of that size.
         unsafe { blo_estimator_options_init(&mut options, size_of::<EstimatorOptions>()) };
         if self.below(100) == 0 {
-            options.struct_size = self.below(250) as u32;
+            options.struct_size = self.below(1 + size_of::<EstimatorOptions>() as u64) as u32;
         }
         (options.kind, options.by, options.step) = (self.choice(12), self.choice(2), self.choice(2));
         (options.on_growth, options.verify, options.mode) = (self.choice(2), self.choice(2), self.choice(3));

@@ -8,7 +8,7 @@ use super::report::{ReportInfo, ReportPlace};
 use super::several::Several;
 use super::status::Status;
 use crate::error::check_finite;
-use crate::solve::{self, FnOperator, Request, Session as Asking, Solve};
+use crate::solve::{self, Flat, FnOperator, Operator, Request, Session as Asking, Solve};
 use crate::{Error, Result, Scalar};
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -137,7 +137,7 @@ pub(super) fn operator<T: Scalar>(
     product: OperatorFn<T>,
     user_data: *mut c_void,
     rows: usize,
-) -> Result<FnOperator<T, impl FnMut(&[T], &mut [T]) -> Result<()>>> {
+) -> Result<impl Operator<T, Space = Flat>> {
     let product = product.ok_or(Error::Null { argument: "product" })?;
     Ok(FnOperator::new(rows, move |v: &[T], out: &mut [T]| {
         // SAFETY: the arrays have as many elements as the operator rows, and live until the callback returns.
