@@ -71,9 +71,11 @@ function run!(monitor, runner::Runner{T}; trace = nothing, trace_every = 1) wher
     look = monitor === nothing ? C_NULL : watch(T, looking)
     outcome = Ref(sized(Outcome))
     capacity = trace === nothing ? 0 : length(trace)
-    GC.@preserve looking call() do
-        ABI.blo_runner_run(T, runner, look, pointer_from_objref(looking), trace === nothing ? 0 : trace_every,
-            capacity == 0 ? C_NULL : output("trace", trace, TraceRow, capacity), capacity, outcome)
+    rows = capacity == 0 ? C_NULL : output("trace", trace, TraceRow, capacity)
+    every = trace === nothing ? 0 : trace_every
+    GC.@preserve looking begin
+        data = pointer_from_objref(looking)
+        call(() -> ABI.blo_runner_run(T, runner, look, data, every, rows, capacity, outcome))
     end
     trace === nothing || resize!(trace, outcome[].trace_rows)
     return outcome[]

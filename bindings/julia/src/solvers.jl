@@ -42,8 +42,9 @@ q = Blo.solve((out, v) -> mul!(out, H, v), solver, b)
 function solve!(product, q, solver::Solver{T}, b; report = nothing) where {T}
     operator = Operator(product)
     at_b, out, apply = input("b", b, T), output("q", q, T, solver.n), pointer_to(T, operator)
-    GC.@preserve operator call() do
-        ABI.blo_solver_solve(T, solver, apply, pointer_from_objref(operator), at_b, length(at_b), out, optional(report))
+    GC.@preserve operator begin
+        data = pointer_from_objref(operator)
+        call(() -> ABI.blo_solver_solve(T, solver, apply, data, at_b, length(at_b), out, optional(report)))
     end
     return q
 end
