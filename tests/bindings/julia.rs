@@ -22,7 +22,7 @@ pub fn emit(header: &Header) -> String {
         writeln!(out, "    :{},", item.name).unwrap();
     }
     out += "]\nconst addresses = fill(C_NULL, length(SYMBOLS))\n";
-    let mut choices = String::new();
+    let (mut constants, mut choices) = (String::new(), String::new());
     for item in &header.items {
         if item.name.ends_with("_f32") {
             let double = item.name.replace("_f32", "_f64");
@@ -35,16 +35,25 @@ pub fn emit(header: &Header) -> String {
             found.unwrap_or_else(|| panic!("{} without {single}", item.name))
         });
         declare(&mut out, item, single, &functions);
-        if let Kind::Struct(fields) = &item.kind {
-            for field in fields {
-                if let Some(prefix) = choice(&field.doc) {
-                    writeln!(choices, "    (:{}, :{}) => \"{prefix}\",", bare(&item.name), field.name).unwrap();
+        match &item.kind {
+            Kind::Constant(value) => writeln!(constants, "    (\"{}\", {value}),", item.name).unwrap(),
+            Kind::Struct(fields) => {
+                for field in fields {
+                    if let Some(prefix) = choice(&field.doc) {
+                        writeln!(choices, "    (:{}, :{}) => \"{prefix}\",", bare(&item.name), field.name).unwrap();
+                    }
                 }
             }
+            _ => {}
         }
     }
-    out += "\n# The fields that are one of several constants, and how the names of those begin.\nconst CHOICES = Dict{Tuple{Symbol,Symbol},String}(\n";
-    out + &choices + ")\n\nend\n"
+    let constants =
+        format!("\n# The constants by their names.\nconst CONSTANTS = Tuple{{String,Int}}[\n{constants}]\n");
+    let choices = format!(
+        "\n# The fields that are one of several constants, and how the names of those begin.
+const CHOICES = Dict{{Tuple{{Symbol,Symbol}},String}}(\n{choices})\n"
+    );
+    out + &constants + &choices + "\nend\n"
 }
 
 /// The name without a precision.
@@ -74,7 +83,9 @@ fn declare(out: &mut String, item: &Item, single: Option<&Item>, functions: &[&I
         (Kind::Callback(signature), Some(Kind::Callback(single))) => callback(out, name, signature, single),
         (Kind::Function(signature), None) => function(out, &item.name, signature, "", functions),
         (Kind::Function(signature), Some(Kind::Function(single))) => {
-            pairs(name, &signature.parameters, &single.parameters).for_each(drop);
+            // Each is written with its own types; that they correspond is only checked.
+            pairs(name, &signature.parameters, &single.parameters).for_each(|(a, b)| drop(julia(&a.ty, &b.ty)));
+            julia(&signature.result, &single.result);
             for (suffix, _, element) in PRECISIONS {
                 let signature = if suffix == "_f64" { signature } else { single };
                 function(out, &format!("{name}{suffix}"), signature, element, functions);
@@ -209,4 +220,38 @@ fn element(name: &str) -> (String, Option<&'static str>) {
         _ => panic!("the type {name} has no name in Julia"),
     };
     (base.to_owned(), None)
+}
+
+fn emitted(text: &str) -> String {
+    emit(&super::header::parse(text).unwrap())
+}
+
+#[test]
+fn both_precisions_are_one_declaration() {
+    let text = "/** P. */\ntypedef struct p_f64 p_f64;\n/** P. */\ntypedef struct p_f32 p_f32;\n\
+        /** \"$x\". */\nint32_t blo_a_f64(struct p_f64 *p, const double *x, double *value);\n\
+        /** A. */\nint32_t blo_a_f32(struct p_f32 *p, const float *x, double *value);\n"
+        .replace("p_f", "blo_p_f");
+    let out = emitted(&text);
+    assert!(out.contains("struct blo_p{T} end"), "{out}");
+    let double = "blo_a(::Type{Float64}, p, x, value) =\n    ccall(addresses[1], Int32, (Ptr{blo_p{Float64}}, Ptr{Float64}, Ptr{Float64}), p, x, value)";
+    let single = "blo_a(::Type{Float32}, p, x, value) =\n    ccall(addresses[2], Int32, (Ptr{blo_p{Float32}}, Ptr{Float32}, Ptr{Float64}), p, x, value)";
+    assert!(out.contains(&format!("\"\\\"\\$x\\\".\"\n{double}\n{single}\n")), "{out}");
+}
+
+#[test]
+fn what_has_no_form_in_julia_is_refused() {
+    for text in [
+        "int32_t blo_a_f64(double x);",
+        "int32_t blo_a_f32(float x);",
+        "int32_t blo_a_f64(double x); int32_t blo_a_f32(int64_t x);",
+        "int32_t blo_a_f64(double x); int32_t blo_a_f32(float y);",
+        "int32_t blo_a_f64(double x); int32_t blo_a_f32(float x, float y);",
+        "typedef struct blo_s_f64 { double *x; } blo_s_f64; typedef struct blo_s_f32 { float x; } blo_s_f32;",
+        "typedef struct other { double x; } other; void blo_a(struct other *x);",
+        "typedef int32_t (*blo_a_fn)(int64_t n);",
+    ] {
+        let refused = std::panic::catch_unwind(|| emitted(text));
+        assert!(refused.is_err(), "accepted: {text}");
+    }
 }

@@ -12,8 +12,8 @@ end
 
 # The constant of a family with this value.
 function constant(prefix, value)
-    for name in names(ABI; all = true)
-        startswith(String(name), prefix) && getfield(ABI, name) == value && return name
+    for (name, number) in ABI.CONSTANTS
+        number == value && startswith(name, prefix) && return name
     end
     return nothing
 end
@@ -95,6 +95,9 @@ function Base.close(handle::Handle)
 end
 
 Base.isopen(handle::Handle) = handle.pointer != C_NULL
+
+precise(::Type{T}) where {T} =
+    T in (Float64, Float32) || throw(Error(ABI.BLO_ERR_INVALID, "elements: found $T, expected Float64 or Float32"))
 
 # The pointer that a create function writes.
 function created(create, ::Type{P}) where {P}

@@ -31,17 +31,18 @@ end
 
 # :cg of BLO_ESTIMATOR_ is BLO_ESTIMATOR_CG.
 function choice(prefix, value::Symbol)
-    name = Symbol(prefix, uppercase(String(value)))
-    isdefined(ABI, name) && return getfield(ABI, name)
-    known = filter(name -> startswith(name, prefix), String.(names(ABI; all = true)))
-    known = [":" * lowercase(name[length(prefix)+1:end]) for name in known]
-    throw(ArgumentError("found :$value, expected one of " * join(sort(known), ", ")))
+    name = prefix * uppercase(String(value))
+    for (known, number) in ABI.CONSTANTS
+        known == name && return number
+    end
+    known = [":" * lowercase(known[length(prefix)+1:end]) for (known, _) in ABI.CONSTANTS if startswith(known, prefix)]
+    throw(ArgumentError("found :$value, expected one of " * join(known, ", ")))
 end
 
 # The other way.
 function symbol(prefix, value)
     name = constant(prefix, value)
-    return name === nothing ? nothing : Symbol(lowercase(String(name)[length(prefix)+1:end]))
+    return name === nothing ? nothing : Symbol(lowercase(name[length(prefix)+1:end]))
 end
 
 function initial(::Type{O}, init) where {O}

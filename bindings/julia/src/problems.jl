@@ -10,6 +10,7 @@ mutable struct Problem{T} <: Handle{T}
     widths::Vector{Int64} # of a network, else empty
     functions::Any        # the callbacks: what the library calls has to live as long as what was made from the problem
     function Problem{T}(create; widths = Int64[], functions = nothing) where {T}
+        precise(T)
         pointer = created(create, ABI.blo_problem{T})
         problem = finalizer(close, new{T}(pointer, 0, 0, 0, widths, functions))
         m, n, examples = Ref(0), Ref(0), Ref(0)

@@ -7,6 +7,7 @@ mutable struct Solver{T} <: Handle{T}
     pointer::Ptr{ABI.blo_solver{T}}
     n::Int
     function Solver{T}(n, estimator = nothing) where {T}
+        precise(T)
         options = how(estimator)
         pointer = created(place -> ABI.blo_solver_create(T, n, options, place), ABI.blo_solver{T})
         return finalizer(close, new{T}(pointer, n))
@@ -70,6 +71,7 @@ mutable struct Session{T} <: Handle{T}
     pointer::Ptr{ABI.blo_session{T}}
     vector::Vector{T}
     function Session{T}(n, estimator = nothing) where {T}
+        precise(T)
         options = how(estimator)
         pointer = created(place -> ABI.blo_session_create(T, n, options, place), ABI.blo_session{T})
         return finalizer(close, new{T}(pointer, zeros(T, n)))
@@ -94,7 +96,7 @@ function step!(session::Session{T}, answer = nothing; report = nothing) where {T
     request, n = Ref{Int32}(0), length(session.vector)
     given = answer === nothing ? C_NULL : input("answer", answer, T, n)
     call(() -> ABI.blo_session_step(T, session, given, n, request, session.vector, optional(report)))
-    return symbol("BLO_REQUEST_", request[])
+    return request[] == ABI.BLO_REQUEST_DONE ? :done : :product
 end
 
 """
@@ -106,6 +108,7 @@ mutable struct Optimizer{T} <: Handle{T}
     pointer::Ptr{ABI.blo_optimizer{T}}
     n::Int
     function Optimizer{T}(rule::Rule, n) where {T}
+        precise(T)
         pointer = created(place -> ABI.blo_optimizer_create(T, Ref(rule), n, place), ABI.blo_optimizer{T})
         return finalizer(close, new{T}(pointer, n))
     end

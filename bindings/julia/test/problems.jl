@@ -71,8 +71,10 @@ end
     @test Blo.hypergradient(at, t, w) == Blo.hypergradient(same, t, w) != zeros(7)
     scattered = view(randn(rng, 7, 6), 1:2:7, 1:6)
     @test Blo.columns("design", scattered, Float64)[1] isa Matrix
-    rows = view(hcat(t, t)', 1, :) # a vector with gaps
-    @test Blo.columns("targets", rows, Float64) == (rows, stride(rows, 1))
+    gaps = view([t'; 2t'], 1, :)
+    @test Blo.columns("targets", gaps, Float64) === (gaps, 2)
+    spread = Blo.Workspace(Blo.regression(Blo.Examples(X, gaps), Blo.Examples(Z, s); outer = :raw_l2))
+    @test Blo.inner(spread, [0.25], w) == Blo.inner(workspace, [0.25], w)
     @test_throws Blo.Error Blo.regression(Blo.Examples(X, randn(2, 7)), Blo.Examples(Z, s))
     @test_throws Blo.Error Blo.Examples(X, randn(6))
     softmax = Blo.regression(Blo.Examples(X, fill(0.5, 2, 7)), Blo.Examples(Z, fill(0.5, 2, 5)); loss = :softmax, classes = 2, outer = :log_l2, group = :class)
