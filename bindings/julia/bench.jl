@@ -30,25 +30,52 @@ function small(terms)
     @printf("hypergradient, 20 parameters, K = %d: C %.0f ns, hypergradient! +%.0f ns, hypergradient +%.0f ns\n", terms, c, in_place - c, new - c)
 end
 
-# The same with functions in Julia, beside the same functions called from Julia.
+# Functions of the caller's: as the package calls them, and as C would, by pointers alone.
+const H = [i == j ? 2.0 : 1 / (i + j)^2 for i in 1:20, j in 1:20]
+const calls = Ref(0)
+
+function multiply(out, v)
+    calls[] += 1
+    @inbounds for i in 1:20
+        sum = 0.0
+        for j in 1:20
+            sum += H[j, i] * v[j]
+        end
+        out[i] = sum
+    end
+end
+
+struct Raw
+    at::Ptr{Float64}
+end
+Base.getindex(x::Raw, i) = unsafe_load(x.at, i)
+Base.setindex!(x::Raw, value, i) = unsafe_store!(x.at, value, i)
+
+const D = Ptr{Float64}
+raw_inner(m::Int64, n::Int64, u::D, w::D, value::D, g::D, ::Ptr{Cvoid}) = (multiply(Raw(g), Raw(w)); unsafe_store!(value, 0.0); Int32(0))
+raw_outer(m::Int64, n::Int64, u::D, w::D, value::D, gu::D, gw::D, ::Ptr{Cvoid}) =
+    (multiply(Raw(gw), Raw(w)); unsafe_store!(value, 0.0); Int32(0))
+raw_product(m::Int64, n::Int64, u::D, w::D, v::D, out::D, ::Ptr{Cvoid}) = (multiply(Raw(out), Raw(v)); Int32(0))
+
 function own()
     n = 20
-    H, M = [i == j ? 2.0 : 1 / (i + j)^2 for i in 1:n, j in 1:n], [1 / (i + 2j) for i in 1:n, j in 1:n]
-    calls = Ref(0)
-    mul(out, A, v) = (calls[] += 1; @inbounds for i in 1:20; s = 0.0; for j in 1:20; s += A[j, i] * v[j]; end; out[i] = s; end)
-    inner(g, u, w) = (mul(g, H, w); 0.0)
-    outer(gu, gw, u, w) = (calls[] += 1; gw .= w; 0.0)
-    hvp(out, u, w, v) = mul(out, H, v)
-    mixed_vjp(out, u, w, v) = mul(out, M, v)
-    problem = Blo.callbacks(Float64, n, n; inner = inner, outer = outer, hvp = hvp, mixed_vjp = mixed_vjp)
-    workspace, u, w, g = Blo.Workspace(problem), collect(1.0:n), collect(n:-1.0:1), zeros(n)
+    table = ABI.blo_callbacks{Float64}(sizeof(ABI.blo_callbacks{Float64}), 0, ABI.@blo_inner_fn(Float64, Ptr{Cvoid}, raw_inner),
+        ABI.@blo_outer_fn(Float64, Ptr{Cvoid}, raw_outer), ABI.@blo_product_fn(Float64, Ptr{Cvoid}, raw_product),
+        ABI.@blo_product_fn(Float64, Ptr{Cvoid}, raw_product), C_NULL)
+    raw = Blo.Problem{Float64}(place -> ABI.blo_problem_create_callbacks(Float64, n, n, Ref(table), C_NULL, place))
+    julia = Blo.callbacks(Float64, n, n; inner = (g, u, w) -> (multiply(g, w); 0.0), outer = (gu, gw, u, w) -> (multiply(gw, w); 0.0),
+        hvp = (out, u, w, v) -> multiply(out, v), mixed_vjp = (out, u, w, v) -> multiply(out, v))
+    u, w, g = collect(1.0:n), collect(n:-1.0:1), [zeros(n), zeros(n)]
     how = Blo.estimator(:neumann; terms = 10, alpha = 0.1)
-    Blo.hypergradient!(g, workspace, u, w, how)
+    options, at = Ref(how), [Blo.Workspace(raw), Blo.Workspace(julia)]
+    plain() = ABI.blo_hypergradient(Float64, at[1], options, u, n, w, n, g[1], C_NULL, C_NULL)
+    ours() = Blo.hypergradient!(g[2], at[2], u, w, how)
+    ours()
     count = calls[]
-    ours() = Blo.hypergradient!(g, workspace, u, w, how)
-    alone() = (outer(u, g, u, w); for _ in 1:count-1; hvp(g, u, w, w); end)
-    whole, functions = measure(5_000, 15, ours, alone)
-    @printf("hypergradient of functions in Julia, 20 parameters, K = 10: %.0f ns, of which %.0f ns in its %d functions\n", whole, functions, count)
+    plain() == 0 && g[1] == g[2] || error("the two ways differ")
+    c, package = measure(5_000, 15, plain, ours)
+    @printf("the same of 20 x 20 functions in Julia, K = 10: pointers %.0f ns, package +%.0f ns, %.0f ns for each of %d callbacks\n", c, package - c,
+        (package - c) / count, count)
 end
 
 function ring(T)

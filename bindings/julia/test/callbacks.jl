@@ -22,6 +22,17 @@ u, w = [0.5], [1.0, 2.0]
     @test Blo.response_jvp(workspace, T.(u), T.(w), T[2], how) == [2, 2]
 end
 
+# Every argument in its place: second derivatives that depend on u and w, of unequal lengths.
+@testset "arguments, $T" for T in (Float64, Float32)
+    nonlinear = Blo.callbacks(T, 2, 3;
+        inner = (g, u, w) -> (g .= u[1] .* w .^ 3 ./ 3 .+ u[2] .+ w; sum(u[1] .* w .^ 4 ./ 12 .+ u[2] .* w .+ w .^ 2 ./ 2)),
+        outer = (gu, gw, u, w) -> (gu .= [sum(abs2, w) / 2, 0]; gw .= u[1] .* w; u[1] * sum(abs2, w) / 2),
+        hvp = (out, u, w, v) -> out .= (u[1] .* w .^ 2 .+ 1) .* v,
+        mixed_vjp = (out, u, w, v) -> (out .= [dot(w .^ 3, v) / 3, sum(v)]),
+        mixed_jvp = (out, u, w, du) -> (out .= w .^ 3 ./ 3 .* du[1] .+ du[2]))
+    @test Blo.check_derivatives(nonlinear, T[0.7, -0.4], T[0.3, -1.1, 0.8]).verdict == :right
+end
+
 # An exception comes out as it is, from each function, and the workspace goes on.
 for (name, run) in (
     (:inner, at -> Blo.inner(at, u, w)),
@@ -106,23 +117,27 @@ end
 
 # Interrupts wait while the library runs, and end a callback or the call.
 if Sys.isunix() && !Sys.isapple()
+    # During a loop of calls, and during a run, which does not get to its end.
     script = """
     import Blo
     ccall(:jl_exit_on_sigint, Cvoid, (Cint,), 0)
     calls = Ref(0)
     p = Blo.callbacks(Float64, 1, 1; inner = (g, u, w) -> (calls[] += 1; calls[] == 1000 && ccall(:kill, Cint, (Cint, Cint), getpid(), 2); g .= w .- u; 0.0),
-        outer = (gu, gw, u, w) -> 0.0, hvp = (o, u, w, v) -> o .= v, mixed_vjp = (o, u, w, v) -> o .= .-v)
+        outer = (gu, gw, u, w) -> (gw .= 1; w[1]), hvp = (o, u, w, v) -> o .= v, mixed_vjp = (o, u, w, v) -> o .= .-v)
     w = Blo.Workspace(p)
-    try
-        while calls[] < 10^8
-            Blo.inner(w, [0.5], [1.0])
+    r = Blo.Runner(p, [0.5], [1.0], Blo.run_options(inner = :optimizer, inner_steps = 1, outer_steps = 10^6), Blo.estimator(:cg; iterations = 2))
+    for loop in (() -> while calls[] < 10^6; Blo.inner(w, [0.5], [1.0]); end, () -> Blo.run!(r))
+        calls[] = 0
+        try
+            loop()
+            print("not interrupted ")
+        catch failure
+            # The library is sound afterwards.
+            print(typeof(failure), " ", Blo.inner(w, [0.5], [1.0]), " ")
         end
-        print("not interrupted")
-    catch error
-        # The library is sound afterwards.
-        print(typeof(error), " ", Blo.inner(w, [0.5], [1.0]))
     end
+    print(Blo.state(r).steps < 10^6)
     """
     text = read(`$(Base.julia_cmd()) --startup-file=no --project=$(Base.active_project()) -e $script`, String)
-    @test text == "InterruptException 0.0"
+    @test text == "InterruptException 0.0 InterruptException 0.0 true"
 end
