@@ -43,10 +43,13 @@ function Base.showerror(io::IO, error::CallbackTrace)
     showerror(io, error.thrown, error.trace)
 end
 
+# A function of its own, since what is compiled into a `try` is compiled badly.
+@noinline apart(body::F) where {F} = Base.reenable_sigint(body)::Int32
+
 # Runs the body of a callback, which returns its status.
 function guarded(body::F) where {F}
     try
-        return Base.reenable_sigint(body)::Int32
+        return apart(body)
     catch thrown
         haskey(task_local_storage(), KEY) || Threads.atomic_add!(kept, 1)
         task_local_storage(KEY, CallbackTrace(thrown, catch_backtrace()))
