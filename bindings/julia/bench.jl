@@ -62,9 +62,9 @@ raw_product(m::Int64, n::Int64, u::D, w::D, v::D, out::D, ::Ptr{Cvoid}) = (multi
 
 function own()
     n = 20
-    table = ABI.blo_callbacks{Float64}(sizeof(ABI.blo_callbacks{Float64}), 0, ABI.@blo_inner_fn(Float64, Ptr{Cvoid}, raw_inner),
-        ABI.@blo_outer_fn(Float64, Ptr{Cvoid}, raw_outer), ABI.@blo_product_fn(Float64, Ptr{Cvoid}, raw_product),
-        ABI.@blo_product_fn(Float64, Ptr{Cvoid}, raw_product), C_NULL)
+    table = Blo.sized(ABI.blo_callbacks{Float64}; inner = ABI.@blo_inner_fn(Float64, Ptr{Cvoid}, raw_inner),
+        outer = ABI.@blo_outer_fn(Float64, Ptr{Cvoid}, raw_outer), hvp = ABI.@blo_product_fn(Float64, Ptr{Cvoid}, raw_product),
+        mixed_vjp = ABI.@blo_product_fn(Float64, Ptr{Cvoid}, raw_product))
     raw = Blo.Problem{Float64}(place -> ABI.blo_problem_create_callbacks(Float64, n, n, Ref(table), C_NULL, place))
     julia = Blo.callbacks(Float64, n, n; inner = (g, u, w) -> (multiply(g, w); 0.0), outer = (gu, gw, u, w) -> (multiply(gw, w); 0.0),
         hvp = (out, u, w, v) -> multiply(out, v), mixed_vjp = (out, u, w, v) -> multiply(out, v))

@@ -80,7 +80,8 @@ fn declare(out: &mut String, item: &Item, single: Option<&Item>, functions: &[&I
         (Kind::Handle, Some(Kind::Handle)) => writeln!(out, "struct {name}{{T}} end").unwrap(),
         (Kind::Struct(fields), None) => record(out, name, fields, fields),
         (Kind::Struct(fields), Some(Kind::Struct(single))) => record(out, &format!("{name}{{T}}"), fields, single),
-        (Kind::Callback(signature), Some(Kind::Callback(single))) => callback(out, name, signature, single),
+        (Kind::Callback(signature), None) => callback(out, name, signature, signature, ""),
+        (Kind::Callback(signature), Some(Kind::Callback(single))) => callback(out, name, signature, single, "T, "),
         (Kind::Function(signature), None) => function(out, &item.name, signature, "", functions),
         (Kind::Function(signature), Some(Kind::Function(single))) => {
             // Each is written with its own types; that they correspond is only checked.
@@ -127,16 +128,17 @@ fn record(out: &mut String, name: &str, fields: &[Variable], single: &[Variable]
 }
 
 /// A macro that makes a pointer to the function f; data is the type that takes the place of `void *user_data`.
-fn callback(out: &mut String, name: &str, signature: &Signature, single: &Signature) {
+fn callback(out: &mut String, name: &str, signature: &Signature, single: &Signature, precision: &str) {
     let types = pairs(name, &signature.parameters, &single.parameters).map(|(a, b)| match a.name.as_str() {
-        "user_data" => "$data".to_owned(),
+        "user_data" => "$data, ".to_owned(),
         // The types of this module are meant wherever the macro is used.
-        _ => julia(&a.ty, &b.ty).replace("{T}", "{$T}").replace("blo_", "$ABI.blo_"),
+        _ if a.ty != b.ty && a.ty.pointers == 0 => "$T, ".to_owned(),
+        _ => julia(&a.ty, &b.ty).replace("{T}", "{$T}").replace("blo_", "$ABI.blo_") + ", ",
     });
-    let types: Vec<String> = types.collect();
+    let types: String = types.collect();
     let result = julia(&signature.result, &single.result);
-    writeln!(out, "macro {name}(T, data, f)\n    esc(:(@cfunction($f, {result}, ({}))))\nend", types.join(", "))
-        .unwrap();
+    let types = types.trim_end();
+    writeln!(out, "macro {name}({precision}data, f)\n    esc(:(@cfunction($f, {result}, ({types}))))\nend").unwrap();
 }
 
 /// A method, of the first argument `element` if it is not empty.
@@ -240,6 +242,21 @@ fn both_precisions_are_one_declaration() {
 }
 
 #[test]
+fn callbacks_are_macros() {
+    let text = "/** R. */ typedef void (*blo_r_fn)(void *user_data);\n\
+        /** S. */ typedef int32_t (*blo_s_fn_f64)(const double *v, double x, void *user_data);\n\
+        /** S. */ typedef int32_t (*blo_s_fn_f32)(const float *v, float x, void *user_data);\n\
+        /** T. */ typedef struct blo_t { /** F. */ blo_r_fn f; /** D. */ void *d; } blo_t;\n";
+    let out = emitted(text);
+    assert!(out.contains("macro blo_r_fn(data, f)\n    esc(:(@cfunction($f, Cvoid, ($data,))))\nend"), "{out}");
+    assert!(
+        out.contains("macro blo_s_fn(T, data, f)\n    esc(:(@cfunction($f, Int32, (Ptr{$T}, $T, $data,))))\nend"),
+        "{out}"
+    );
+    assert!(out.contains("    f::Ptr{Cvoid}\n    \"D.\"\n    d::Ptr{Cvoid}\n"), "{out}");
+}
+
+#[test]
 fn what_has_no_form_in_julia_is_refused() {
     for text in [
         "int32_t blo_a_f64(double x);",
@@ -249,7 +266,6 @@ fn what_has_no_form_in_julia_is_refused() {
         "int32_t blo_a_f64(double x); int32_t blo_a_f32(float x, float y);",
         "typedef struct blo_s_f64 { double *x; } blo_s_f64; typedef struct blo_s_f32 { float x; } blo_s_f32;",
         "typedef struct other { double x; } other; void blo_a(struct other *x);",
-        "typedef int32_t (*blo_a_fn)(int64_t n);",
     ] {
         let refused = std::panic::catch_unwind(|| emitted(text));
         assert!(refused.is_err(), "accepted: {text}");

@@ -34,7 +34,10 @@ include("runners.jl")
 include("solvers.jl")
 include("analysis.jl")
 
-__init__() = attach()
+function __init__()
+    fill!(ABI.addresses, @cfunction(absent, Cvoid, ()))
+    attach()
+end
 
 # Nothing is exported, since the names are short; current Julia is told which are for users.
 if VERSION >= v"1.11"

@@ -665,7 +665,7 @@ Returns 0, or another number to fail.
 ```
 """
 macro blo_inner_fn(T, data, f)
-    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{Float64}, Ptr{$T}, $data))))
+    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{Float64}, Ptr{$T}, $data,))))
 end
 
 """
@@ -682,7 +682,7 @@ Returns 0, or another number to fail.
 ```
 """
 macro blo_outer_fn(T, data, f)
-    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{Float64}, Ptr{$T}, Ptr{$T}, $data))))
+    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{Float64}, Ptr{$T}, Ptr{$T}, $data,))))
 end
 
 """
@@ -698,7 +698,7 @@ Returns 0, or another number to fail.
 ```
 """
 macro blo_product_fn(T, data, f)
-    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{$T}, Ptr{$T}, $data))))
+    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{$T}, Ptr{$T}, $data,))))
 end
 
 """
@@ -882,7 +882,7 @@ exception and no longjmp may leave it.
 ```
 """
 macro blo_operator_fn(T, data, f)
-    esc(:(@cfunction($f, Int32, (Int64, Ptr{$T}, Ptr{$T}, $data))))
+    esc(:(@cfunction($f, Int32, (Int64, Ptr{$T}, Ptr{$T}, $data,))))
 end
 
 "What a run does. Initialise it with blo_run_options_init, then set what differs."
@@ -990,7 +990,7 @@ may call this library, but not with the runner.
 ```
 """
 macro blo_monitor_fn(T, data, f)
-    esc(:(@cfunction($f, Int32, (Ptr{$ABI.blo_progress{$T}}, $data))))
+    esc(:(@cfunction($f, Int32, (Ptr{$ABI.blo_progress{$T}}, $data,))))
 end
 
 "One row of a trace: the run at (u, w), w being the point at which the hypergradient was taken."

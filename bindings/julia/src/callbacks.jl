@@ -44,15 +44,12 @@ mixed_jvp_callback(m::Int64, n::Int64, u::Ptr{T}, w::Ptr{T}, v::Ptr{T}, out::Ptr
 
 # Plain functions with the type of user_data known, not closures, which not every platform can make pointers of.
 function table(::Functions{T,I,O,H,V,J}) where {T,I,O,H,V,J}
-    return ABI.blo_callbacks{T}(
-        sizeof(ABI.blo_callbacks{T}),
-        0,
-        ABI.@blo_inner_fn(T, Ref{Functions{T,I,O,H,V,J}}, inner_callback),
-        ABI.@blo_outer_fn(T, Ref{Functions{T,I,O,H,V,J}}, outer_callback),
-        ABI.@blo_product_fn(T, Ref{Functions{T,I,O,H,V,J}}, hvp_callback),
-        ABI.@blo_product_fn(T, Ref{Functions{T,I,O,H,V,J}}, mixed_vjp_callback),
-        J === Nothing ? C_NULL : ABI.@blo_product_fn(T, Ref{Functions{T,I,O,H,V,J}}, mixed_jvp_callback),
-    )
+    return sized(ABI.blo_callbacks{T};
+        inner = ABI.@blo_inner_fn(T, Ref{Functions{T,I,O,H,V,J}}, inner_callback),
+        outer = ABI.@blo_outer_fn(T, Ref{Functions{T,I,O,H,V,J}}, outer_callback),
+        hvp = ABI.@blo_product_fn(T, Ref{Functions{T,I,O,H,V,J}}, hvp_callback),
+        mixed_vjp = ABI.@blo_product_fn(T, Ref{Functions{T,I,O,H,V,J}}, mixed_vjp_callback),
+        mixed_jvp = J === Nothing ? C_NULL : ABI.@blo_product_fn(T, Ref{Functions{T,I,O,H,V,J}}, mixed_jvp_callback))
 end
 
 """

@@ -41,12 +41,17 @@ function attach(library, path)
     found = ccall(version, Int32, ())
     expected = ABI.BLO_ABI_VERSION
     found == expected || throw(LibraryError("$path: found binary interface $found, expected $expected"))
-    for (index, symbol) in enumerate(ABI.SYMBOLS)
+    addresses = map(ABI.SYMBOLS) do symbol
         address = Libdl.dlsym(library, symbol; throw_error = false)
         address === nothing && throw(LibraryError("$path: older than this package, it lacks $symbol"))
-        ABI.addresses[index] = address
+        address
     end
+    copyto!(ABI.addresses, addresses)
+    return nothing
 end
+
+# What is called in place of the library if `import` failed, and was tried again: Julia has the module then.
+absent() = throw(LibraryError("the library was not loaded: the first `import Blo` said why"))
 
 "The library is not there, or not one for this package; `using Blo` throws it."
 struct LibraryError <: Exception

@@ -92,8 +92,11 @@ A `Ref` of a report, for the argument `report` of calls that solve: `report[].pr
 """
 report() = Ref(sized(Report))
 
-# Zeros but for struct_size.
-sized(::Type{O}) where {O} = O(sizeof(O), (zero(fieldtype(O, i)) for i in 2:fieldcount(O))...)
+# A struct of the library with these fields and its size; all others are zero, also those of a later header.
+sized(::Type{O}; fields...) where {O} = with(O(sizeof(O), (nothing_in(fieldtype(O, i)) for i in 2:fieldcount(O))...); fields...)
+
+nothing_in(::Type{F}) where {F} = zero(F)
+nothing_in(::Type{F}) where {F<:Ptr} = F(C_NULL)
 
 """
     ending(report)

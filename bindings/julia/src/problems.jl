@@ -47,8 +47,8 @@ function quadratic(A::AbstractMatrix{T}, B::AbstractMatrix, P::AbstractMatrix; C
     inner_d, inner_e, outer_f = vector("d", d, n), vector("e", e, m), vector("f", f, n)
     return GC.@preserve a b c p inner_d inner_e outer_f begin
         at(x) = isempty(x) ? Ptr{T}(C_NULL) : pointer(x)
-        terms = ABI.blo_quadratics{T}(sizeof(ABI.blo_quadratics{T}), 0, m, n, at(a), 0, at(b), 0, at(c), 0, at(inner_d),
-            at(inner_e), at(p), 0, at(outer_f), constant, outer_constant)
+        terms = sized(ABI.blo_quadratics{T}; n_outer = m, n_inner = n, a = at(a), b = at(b), c = at(c), d = at(inner_d),
+            e = at(inner_e), p = at(p), f = at(outer_f), constant = constant, outer_constant = outer_constant)
         Problem{T}(place -> ABI.blo_problem_create_quadratic(T, Ref(terms), place))
     end
 end
@@ -96,8 +96,8 @@ function lend(make, name, from::Examples{T}, outputs) where {T}
     targets, targets_stride = columns("targets", from.targets, T)
     return GC.@preserve design targets begin
         at(x) = x === nothing ? Ptr{T}(C_NULL) : pointer(x)
-        make(Ref(ABI.blo_examples{T}(sizeof(ABI.blo_examples{T}), 0, from.rows, from.features, at(design), design_stride,
-            at(targets), targets_stride)))
+        make(Ref(sized(ABI.blo_examples{T}; rows = from.rows, features = from.features, design = at(design),
+            design_stride = design_stride, targets = at(targets), targets_stride = targets_stride)))
     end
 end
 

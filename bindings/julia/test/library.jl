@@ -3,8 +3,8 @@
 @test Blo.candidates(nothing, nothing) == ("the system's loader", Blo.NAMES)
 
 # A fresh process, since the library is found when the package is loaded.
-function loading(library)
-    command = setenv(`$(Base.julia_cmd()) --startup-file=no --project=$(Base.active_project()) -e "import Blo"`,
+function loading(library, code = "import Blo")
+    command = setenv(`$(Base.julia_cmd()) --startup-file=no --project=$(Base.active_project()) -e $code`,
         merge(Dict(ENV), Dict("BLO_LIBRARY" => library)))
     messages = IOBuffer()
     success = Base.success(pipeline(ignorestatus(command); stdout = messages, stderr = messages))
@@ -14,6 +14,9 @@ end
 success, text = loading("/nowhere/libblo.so")
 @test !success
 @test occursin("not found by BLO_LIBRARY in the environment", text) && occursin("/nowhere/libblo.so", text)
+# A second import cannot make it worse.
+success, text = loading("/nowhere/libblo.so", "try import Blo catch end; import Blo; Blo.rule()")
+@test !success && occursin(r"not loaded|not found", text) && !occursin("signal", text)
 
 # Libraries of another kind, of another binary interface, and without a function: made here, where there is a compiler.
 if Sys.which("cc") !== nothing
