@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod header;
+mod julia;
 mod python;
 
 use header::{Header, Kind, Type, parse};
@@ -34,6 +35,11 @@ fn fresh(path: &str, expected: &str) {
         assert!(found == expected, "{path} is stale at line {}:\n  {found}\n  {expected}\n{hint}", line + 1);
     }
     assert_eq!(found.len(), expected.len(), "{path} is stale; run with BLO_UPDATE_BINDINGS=1");
+}
+
+#[test]
+fn julia_is_fresh() {
+    fresh("bindings/julia/src/abi.jl", &julia::emit(&header()));
 }
 
 #[test]

@@ -1,0 +1,2124 @@
+# Made from include/blo.h by tests/bindings (BLO_UPDATE_BINDINGS=1). Not to be edited.
+
+# What blo.h declares, under its names; `_f64` and `_f32` are the type parameter, or the first argument, T.
+module ABI
+
+# The functions, and where the library has them; __init__ looks them up.
+const SYMBOLS = [
+    :blo_status_text,
+    :blo_last_error,
+    :blo_version,
+    :blo_abi_version,
+    :blo_capabilities,
+    :blo_regression_options_init,
+    :blo_problem_create_quadratic_f64,
+    :blo_problem_create_regression_f64,
+    :blo_problem_sizes_f64,
+    :blo_problem_destroy_f64,
+    :blo_network_options_init,
+    :blo_problem_create_network_f64,
+    :blo_network_initial_f64,
+    :blo_network_predict_f64,
+    :blo_problem_create_callbacks_f64,
+    :blo_rule_init,
+    :blo_optimizer_create_f64,
+    :blo_optimizer_step_f64,
+    :blo_optimizer_restart_f64,
+    :blo_optimizer_destroy_f64,
+    :blo_estimator_options_init,
+    :blo_workspace_create_f64,
+    :blo_workspace_reserve_f64,
+    :blo_workspace_destroy_f64,
+    :blo_hypergradient_f64,
+    :blo_inner_f64,
+    :blo_outer_f64,
+    :blo_fixpoint_f64,
+    :blo_linearize_f64,
+    :blo_hvp_f64,
+    :blo_mixed_vjp_f64,
+    :blo_mixed_jvp_f64,
+    :blo_response_jvp_f64,
+    :blo_response_vjp_f64,
+    :blo_influence_f64,
+    :blo_solver_create_f64,
+    :blo_solver_solve_f64,
+    :blo_solver_destroy_f64,
+    :blo_session_create_f64,
+    :blo_session_start_f64,
+    :blo_session_step_f64,
+    :blo_session_destroy_f64,
+    :blo_run_options_init,
+    :blo_runner_create_f64,
+    :blo_runner_resume_f64,
+    :blo_runner_save_f64,
+    :blo_runner_reserve_f64,
+    :blo_runner_run_f64,
+    :blo_runner_step_f64,
+    :blo_runner_state_f64,
+    :blo_runner_best_f64,
+    :blo_runner_destroy_f64,
+    :blo_check_derivatives_f64,
+    :blo_equilibrium_residuals_f64,
+    :blo_retraining_gap_f64,
+    :blo_spectrum_f64,
+    :blo_project_f64,
+    :blo_problem_create_quadratic_f32,
+    :blo_problem_create_regression_f32,
+    :blo_problem_sizes_f32,
+    :blo_problem_destroy_f32,
+    :blo_problem_create_network_f32,
+    :blo_network_initial_f32,
+    :blo_network_predict_f32,
+    :blo_problem_create_callbacks_f32,
+    :blo_optimizer_create_f32,
+    :blo_optimizer_step_f32,
+    :blo_optimizer_restart_f32,
+    :blo_optimizer_destroy_f32,
+    :blo_workspace_create_f32,
+    :blo_workspace_reserve_f32,
+    :blo_workspace_destroy_f32,
+    :blo_hypergradient_f32,
+    :blo_inner_f32,
+    :blo_outer_f32,
+    :blo_fixpoint_f32,
+    :blo_linearize_f32,
+    :blo_hvp_f32,
+    :blo_mixed_vjp_f32,
+    :blo_mixed_jvp_f32,
+    :blo_response_jvp_f32,
+    :blo_response_vjp_f32,
+    :blo_influence_f32,
+    :blo_solver_create_f32,
+    :blo_solver_solve_f32,
+    :blo_solver_destroy_f32,
+    :blo_session_create_f32,
+    :blo_session_start_f32,
+    :blo_session_step_f32,
+    :blo_session_destroy_f32,
+    :blo_runner_create_f32,
+    :blo_runner_resume_f32,
+    :blo_runner_save_f32,
+    :blo_runner_reserve_f32,
+    :blo_runner_run_f32,
+    :blo_runner_step_f32,
+    :blo_runner_state_f32,
+    :blo_runner_best_f32,
+    :blo_runner_destroy_f32,
+    :blo_check_derivatives_f32,
+    :blo_equilibrium_residuals_f32,
+    :blo_retraining_gap_f32,
+    :blo_spectrum_f32,
+    :blo_project_f32,
+]
+const addresses = fill(C_NULL, length(SYMBOLS))
+
+"Success."
+const BLO_OK = 0
+
+"A pointer that must not be NULL was NULL."
+const BLO_ERR_NULL = -1
+
+"A value out of its range, or an unknown choice."
+const BLO_ERR_INVALID = -2
+
+"A size that is not the problem's."
+const BLO_ERR_SHAPE = -3
+
+"NaN or an infinity in an array, or in what a callback wrote."
+const BLO_ERR_NON_FINITE = -4
+
+"A struct whose struct_size is below the first released size; was its init function called?"
+const BLO_ERR_STRUCT_SIZE = -5
+
+"A handle that another call is using: of another thread, or the one from which a callback was called."
+const BLO_ERR_BUSY = -6
+
+"A handle that BLO_ERR_PANIC left half-done; it can only be destroyed."
+const BLO_ERR_POISONED = -7
+
+"A matrix that has to be symmetric is not."
+const BLO_ERR_ASYMMETRIC = -20
+
+"A matrix that has to be positive semidefinite has a negative eigenvalue."
+const BLO_ERR_INDEFINITE = -21
+
+"An eigendecomposition did not converge."
+const BLO_ERR_DECOMPOSITION = -22
+
+"The problem cannot do what was asked; the message says what can."
+const BLO_ERR_UNSUPPORTED = -40
+
+"A file of a saved run cannot be written, read or used."
+const BLO_ERR_FILE = -41
+
+"A callback returned other than 0; the message names it and has its number."
+const BLO_ERR_CALLBACK = -60
+
+"""
+```text
+A bug of this library was contained; Rust may have written about it to stderr. A handle
+that the call was changing is poisoned.
+```
+"""
+const BLO_ERR_PANIC = -100
+
+"""
+```text
+The version of this binary interface: programs built for one run with every library that has the same. 0: not
+frozen yet.
+```
+"""
+const BLO_ABI_VERSION = 0
+
+"capabilities: AVX2 and FMA kernels are used on this machine."
+const BLO_CAPABILITY_AVX2 = 1
+
+"capabilities: AVX-512 kernels are used on this machine."
+const BLO_CAPABILITY_AVX512 = 2
+
+"capabilities: problems can run on an NVIDIA GPU. Never set in this version."
+const BLO_CAPABILITY_CUDA = 4
+
+"loss: (phi'w - t)^2 / 2."
+const BLO_LOSS_SQUARED = 0
+
+"loss: binary cross-entropy of one logit; targets are probabilities of the class 1."
+const BLO_LOSS_LOGISTIC = 1
+
+"loss: softmax cross-entropy; targets are rows of probabilities, one for each class, and w is (classes x features)."
+const BLO_LOSS_SOFTMAX = 2
+
+"outer: u is the inner targets. BLO_LOSS_SQUARED only."
+const BLO_OUTER_TARGETS = 0
+
+"outer: u is the L2 penalties c, 0 or above."
+const BLO_OUTER_RAW_L2 = 1
+
+"outer: u is the logarithms of the L2 penalties, c = exp(u)."
+const BLO_OUTER_LOG_L2 = 2
+
+"outer: u is the logits of the inner examples' weights, a = 1 / (1 + exp(-u))."
+const BLO_OUTER_EXAMPLE_WEIGHTS = 3
+
+"group: one penalty for all of w."
+const BLO_GROUP_ALL = 0
+
+"group: one for each feature, shared by the classes."
+const BLO_GROUP_FEATURE = 1
+
+"group: one for each class, shared by the features."
+const BLO_GROUP_CLASS = 2
+
+"reduction: the sum over the inner examples."
+const BLO_REDUCTION_SUM = 0
+
+"reduction: their mean."
+const BLO_REDUCTION_MEAN = 1
+
+"activation: z."
+const BLO_ACTIVATION_IDENTITY = 0
+
+"activation: max(z, 0); its derivative at 0 is 0."
+const BLO_ACTIVATION_RELU = 1
+
+"activation: tanh z."
+const BLO_ACTIVATION_TANH = 2
+
+"activation: log(1 + exp(z))."
+const BLO_ACTIVATION_SOFTPLUS = 3
+
+"activation: z times the normal distribution function at z (the exact GELU)."
+const BLO_ACTIVATION_GELU = 4
+
+"activation: z / (1 + exp(-z))."
+const BLO_ACTIVATION_SILU = 5
+
+"loss: softmax cross-entropy; targets are rows of probabilities."
+const BLO_NETWORK_LOSS_CROSS_ENTROPY = 0
+
+"loss: |z - t|^2 / 2."
+const BLO_NETWORK_LOSS_SQUARED = 1
+
+"outer: u is the inner design x (n x d): distilled inputs."
+const BLO_NETWORK_OUTER_INPUTS = 0
+
+"outer: u is the inner targets (n x c)."
+const BLO_NETWORK_OUTER_TARGETS = 1
+
+"outer: u is the inner design, then the logits of the inner targets: distilled inputs with soft labels."
+const BLO_NETWORK_OUTER_INPUTS_AND_LABEL_LOGITS = 2
+
+"outer: u is the logarithms of L2 penalties, in groups of parameters as group says."
+const BLO_NETWORK_OUTER_LOG_L2 = 3
+
+"outer: u is the logits of the inner examples' weights."
+const BLO_NETWORK_OUTER_EXAMPLE_WEIGHTS = 4
+
+"outer: u = [U, b]; the network sees U x + b, U (d x features of the inner design) row-major."
+const BLO_NETWORK_OUTER_LINEAR_AUGMENTATION = 5
+
+"outer: proximal_weight |w - u|^2 / 2 is added to f: implicit MAML."
+const BLO_NETWORK_OUTER_PROXIMAL_CENTRE = 6
+
+"group: one penalty for all parameters."
+const BLO_NETWORK_GROUP_ALL = 0
+
+"group: one for the weights and biases of each layer."
+const BLO_NETWORK_GROUP_LAYER = 1
+
+"group: one for each parameter."
+const BLO_NETWORK_GROUP_PARAMETER = 2
+
+"init: weights of standard deviation sqrt(2 / (fan_in + fan_out)), biases 0."
+const BLO_INIT_GLOROT = 0
+
+"init: weights of standard deviation sqrt(2 / fan_in), biases 0."
+const BLO_INIT_HE = 1
+
+"init: weights of standard deviation sqrt(1 / fan_in), biases 0."
+const BLO_INIT_LECUN = 2
+
+"init: 0."
+const BLO_INIT_ZERO = 3
+
+"rule: x = x - step g."
+const BLO_RULE_DESCENT = 0
+
+"rule: v = momentum v + g; x = x - step v."
+const BLO_RULE_MOMENTUM = 1
+
+"rule: Adam with bias correction."
+const BLO_RULE_ADAM = 2
+
+"In a field that says so: take the default."
+const BLO_DEFAULT = -1
+
+"""
+```text
+kind: q = H^+ b, exact and of minimum norm; eigenvalues at or below cutoff times the largest count as zero. Uses
+by, cutoff.
+```
+"""
+const BLO_ESTIMATOR_MIN_NORM = 0
+
+"kind: q = (H + epsilon I)^-1 b. Uses by, epsilon."
+const BLO_ESTIMATOR_DAMPED = 1
+
+"kind: q = alpha sum_{j=0..K} (I - alpha H)^j b, term by term: K products. Uses terms, step, alpha, on_growth."
+const BLO_ESTIMATOR_NEUMANN = 2
+
+"kind: the same sum from the spectrum of H, any K for the price of a decomposition. Uses by, terms, alpha."
+const BLO_ESTIMATOR_NEUMANN_FILTER = 3
+
+"kind: conjugate gradients from q = 0, for positive semidefinite H. Uses iterations, tolerance."
+const BLO_ESTIMATOR_CG = 4
+
+"kind: q = alpha b, the Neumann series with K = 0. Uses alpha."
+const BLO_ESTIMATOR_IDENTITY = 5
+
+"kind: q = 0, the direct gradient alone."
+const BLO_ESTIMATOR_ZERO = 6
+
+"kind: differentiate T steps of an optimizer that start at w. Uses steps, last, mode, rule."
+const BLO_ESTIMATOR_UNROLLED = 7
+
+"""
+```text
+kind: as BLO_ESTIMATOR_MIN_NORM, for positive semidefinite H, by conjugate gradients twice. Uses tolerance,
+max_products (to be set).
+```
+"""
+const BLO_ESTIMATOR_CG_TWICE = 8
+
+"kind: as BLO_ESTIMATOR_MIN_NORM, by MINRES, also for indefinite H. Uses tolerance, max_products (to be set)."
+const BLO_ESTIMATOR_MINRES = 9
+
+"""
+```text
+kind: q = (H_k + epsilon I)^-1 b with a Nystrom approximation H_k of H from k random directions. Uses rank, epsilon,
+seed.
+```
+"""
+const BLO_ESTIMATOR_NYSTROM = 10
+
+"""
+```text
+kind: q = H^-1 b by restarted GMRES, for H that need not be symmetric. Uses restart, tolerance, max_products (to be
+set).
+```
+"""
+const BLO_ESTIMATOR_GMRES = 11
+
+"mode: backward, keeping each state."
+const BLO_MODE_REVERSE = 0
+
+"mode: backward, keeping every sqrt(T)-th state and repeating the steps between."
+const BLO_MODE_REVERSE_CHECKPOINTED = 1
+
+"mode: forward, one tangent for each element of u. q is not formed: zero."
+const BLO_MODE_FORWARD = 2
+
+"by: matrix-free, by a Lanczos process from b. Uses tolerance, max_products."
+const BLO_BY_LANCZOS = 0
+
+"by: a dense eigendecomposition of H."
+const BLO_BY_DENSE = 1
+
+"step: alpha is in alpha."
+const BLO_STEP_FIXED = 0
+
+"step: alpha = 1 / (largest curvature that up to 10 Lanczos steps from b see). BLO_ESTIMATOR_NEUMANN only."
+const BLO_STEP_AUTO = 1
+
+"on_growth: stop when the terms of the Neumann series grow, with the sum up to the smallest term."
+const BLO_GROWTH_STOP = 0
+
+"on_growth: go on to K all the same, and report the growth."
+const BLO_GROWTH_CONTINUE = 1
+
+"ending: every term, every iteration, or a direct solve."
+const BLO_ENDING_COMPLETED = 0
+
+"ending: the tolerance was reached, or q is exact to rounding."
+const BLO_ENDING_CONVERGED = 1
+
+"ending: the limit on products came first; q is the best so far."
+const BLO_ENDING_PRODUCT_LIMIT = 2
+
+"""
+```text
+ending: the terms of the Neumann series grow, so alpha is too large or the curvature negative; q is the sum up
+to the smallest term.
+```
+"""
+const BLO_ENDING_NON_CONTRACTIVE = 3
+
+"ending: negative curvature stopped conjugate gradients; q is the best iterate before it."
+const BLO_ENDING_NEGATIVE_CURVATURE = 4
+
+"ending: H is singular and b not in its range; q is the best iterate before that showed."
+const BLO_ENDING_SINGULAR = 5
+
+"ending: the residual no longer falls, or a restarted solve stands still; q is the best so far."
+const BLO_ENDING_STALLED = 6
+
+"request: the product H v of the vector is wanted."
+const BLO_REQUEST_PRODUCT = 0
+
+"request: the vector is q, and nothing more is wanted."
+const BLO_REQUEST_DONE = 1
+
+"start: every inner solve begins at the w given."
+const BLO_START_COLD = 0
+
+"start: an inner solve begins at the w of the step before."
+const BLO_START_WARM = 1
+
+"inner: the solution nearest to where the solve begins, in closed form. Quadratics and squared losses only."
+const BLO_INNER_FIXPOINT = 0
+
+"inner: an optimizer. Uses inner_rule, inner_steps, inner_tolerance."
+const BLO_INNER_OPTIMIZER = 1
+
+"method: a first-order rule, outer_rule."
+const BLO_METHOD_RULE = 0
+
+"""
+```text
+method: L-BFGS-B. Each point that its line search tries is an outer step. Uses memory; F must be a function of u
+alone: no partial warm start, no schedule, no batches.
+```
+"""
+const BLO_METHOD_LBFGSB = 1
+
+"ending: the outer tolerance was reached."
+const BLO_RUN_CONVERGED = 0
+
+"ending: all outer steps were made."
+const BLO_RUN_STEP_LIMIT = 1
+
+"ending: the monitor stopped the run."
+const BLO_RUN_STOPPED = 2
+
+"""
+```text
+ending: the inner gradient grew a millionfold or overflowed: is inner_alpha too large? u and w are the last
+sound ones.
+```
+"""
+const BLO_RUN_INNER_DIVERGED = 3
+
+"ending: u or the hypergradient overflowed: is outer_step too large? u and w are the last sound ones."
+const BLO_RUN_OUTER_DIVERGED = 4
+
+"""
+```text
+ending: L-BFGS-B finds no lower F: F is at its rounding floor, or the hypergradient is not F's gradient. u and w are
+those of the last accepted point.
+```
+"""
+const BLO_RUN_STALLED = 5
+
+"verdict: everything that the problem has agrees with differences."
+const BLO_VERDICT_RIGHT = 0
+
+"verdict: something is wrong; the text says what, where, and by which factor."
+const BLO_VERDICT_WRONG = 1
+
+"verdict: nothing is wrong, but not all could be judged: a kink, rounding, or a callback that failed."
+const BLO_VERDICT_OPEN = 2
+
+"""
+```text
+A rule with its buffers, for loops of the caller's own.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different optimizers are independent.
+```
+"""
+struct blo_optimizer{T} end
+
+"""
+```text
+A bilevel problem: u of n_outer and w of n_inner elements.
+
+Made by a blo_problem_create function, ended by its blo_problem_destroy function. Immutable after creation: any number
+of threads may use one at the same time, if its callbacks allow that. What is made from a problem shares it, and keeps
+it alive after its handle was destroyed.
+```
+"""
+struct blo_problem{T} end
+
+"""
+```text
+A bilevel loop with its state: u, w, optimizers' buffers, and all scratch. It grows at the first step, or with
+blo_runner_reserve; after that no step allocates.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different runners are independent, of one problem too.
+```
+"""
+struct blo_runner{T} end
+
+"""
+```text
+A solve that asks for its products instead of calling for them, with the same bits. Each has a thread of its own while
+it is under way.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different sessions are independent.
+```
+"""
+struct blo_session{T} end
+
+"""
+```text
+Solves H q = b approximately, for operators of one size, with one estimator and its scratch.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different solvers are independent.
+```
+"""
+struct blo_solver{T} end
+
+"""
+```text
+The scratch of evaluations of one problem. It grows at the first call of a kind, or with blo_workspace_reserve; after
+that no call allocates, unless it says so.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different workspaces are independent, of one problem too.
+```
+"""
+struct blo_workspace{T} end
+
+"What a call returns: BLO_OK, or one of the negative BLO_ERR_ numbers. Numbers are never reused."
+const blo_status = Int32
+
+"What a regression is. Initialise it with blo_regression_options_init, then set what differs."
+struct blo_regression_options
+    "Set by blo_regression_options_init."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "One of BLO_LOSS_. Default BLO_LOSS_SQUARED."
+    loss::Int32
+    "The classes of BLO_LOSS_SOFTMAX, 2 or above; else 0. Default 0."
+    classes::Int32
+    "One of BLO_OUTER_: what u is. Default BLO_OUTER_LOG_L2."
+    outer::Int32
+    "One of BLO_GROUP_, for penalties. Default BLO_GROUP_ALL."
+    group::Int32
+    "One of BLO_REDUCTION_. Default BLO_REDUCTION_MEAN."
+    reduction::Int32
+    "0."
+    reserved1::Int32
+    "The fixed penalty of all of w with BLO_OUTER_EXAMPLE_WEIGHTS, 0 or above; else 0. Default 0."
+    l2::Float64
+end
+
+"""
+```text
+The terms of a quadratic problem: f(u, w) = w'A w / 2 + w'B u + u'C u / 2 + d'w + e'u + c and
+F(u, w) = w'P w / 2 + f'w + h.
+
+Set the struct to zero, struct_size to its size, then the terms. Arrays that may be NULL are then zero. Strides are
+elements from row to row; 0: no gaps.
+```
+"""
+struct blo_quadratics{T}
+    "The size of this struct."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "m, the length of u, 1 or above."
+    n_outer::Int64
+    "n, the length of w, 1 or above."
+    n_inner::Int64
+    "A (n x n): symmetric, positive semidefinite; may be singular."
+    a::Ptr{T}
+    "The stride of a."
+    a_stride::Int64
+    "B (n x m)."
+    b::Ptr{T}
+    "The stride of b."
+    b_stride::Int64
+    "C (m x m), symmetric; may be NULL."
+    c::Ptr{T}
+    "The stride of c."
+    c_stride::Int64
+    "d (n); may be NULL."
+    d::Ptr{T}
+    "e (m); may be NULL."
+    e::Ptr{T}
+    "P (n x n): symmetric, positive semidefinite."
+    p::Ptr{T}
+    "The stride of p."
+    p_stride::Int64
+    "f (n); may be NULL."
+    f::Ptr{T}
+    "The constant c."
+    constant::Float64
+    "The constant h."
+    outer_constant::Float64
+end
+
+"""
+```text
+Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
+size, then the fields. Strides are elements from row to row; 0: no gaps.
+```
+"""
+struct blo_examples{T}
+    "The size of this struct."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "The number of examples, 1 or above."
+    rows::Int64
+    "The number of columns of design, 1 or above."
+    features::Int64
+    "(rows x features). May be NULL where it is made from u."
+    design::Ptr{T}
+    "The stride of design."
+    design_stride::Int64
+    """
+    ```text
+    (rows x outputs): one output for squared and logistic losses of regressions, one for each class of a softmax, those
+    of a network. May be NULL where it is made from u.
+    ```
+    """
+    targets::Ptr{T}
+    "The stride of targets."
+    targets_stride::Int64
+end
+
+"What a network problem is. Initialise it with blo_network_options_init, then set what differs."
+struct blo_network_options
+    "Set by blo_network_options_init."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "One of BLO_ACTIVATION_, after every layer but the last. Default BLO_ACTIVATION_RELU."
+    activation::Int32
+    "One of BLO_NETWORK_LOSS_. Default BLO_NETWORK_LOSS_CROSS_ENTROPY."
+    loss::Int32
+    "One of BLO_NETWORK_OUTER_: what u is. Default BLO_NETWORK_OUTER_INPUTS."
+    outer::Int32
+    "One of BLO_NETWORK_GROUP_, for penalties. Default BLO_NETWORK_GROUP_ALL."
+    group::Int32
+    "One of BLO_REDUCTION_. Default BLO_REDUCTION_MEAN."
+    reduction::Int32
+    "0."
+    reserved1::Int32
+    "The fixed penalty of weights and biases, 0 or above. Default 0."
+    l2::Float64
+    "Above 0 with BLO_NETWORK_OUTER_PROXIMAL_CENTRE; else not used. Default 1."
+    proximal_weight::Float64
+end
+
+"""
+```text
+The inner objective: *value = f(u, w), gradient = (partial f / partial w).
+
+- u [in, n_outer], w [in, n_inner]: where
+- value [out, 1]: a double for both precisions
+- gradient [out, n_inner]
+- user_data: as given at creation
+
+Returns 0, or another number to fail.
+```
+"""
+macro blo_inner_fn(T, data, f)
+    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{Float64}, Ptr{$T}, $data,))))
+end
+
+"""
+```text
+The outer objective: *value = F(u, w), gradient_u = (partial F / partial u), gradient_w = (partial F / partial
+w).
+
+- u [in, n_outer], w [in, n_inner]: where
+- value [out, 1]: a double for both precisions
+- gradient_u [out, n_outer], gradient_w [out, n_inner]
+- user_data: as given at creation
+
+Returns 0, or another number to fail.
+```
+"""
+macro blo_outer_fn(T, data, f)
+    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{Float64}, Ptr{$T}, Ptr{$T}, $data,))))
+end
+
+"""
+```text
+A product with second derivatives of f at (u, w). With H = d2f/dw dw' (n_inner x n_inner, symmetric) and
+M = d2f/dw du' (n_inner x n_outer):
+
+- hvp: out = H v, with v and out of n_inner elements
+- mixed_vjp: out = M' v, with v of n_inner and out of n_outer elements
+- mixed_jvp: out = M v, with v of n_outer and out of n_inner elements
+
+Returns 0, or another number to fail.
+```
+"""
+macro blo_product_fn(T, data, f)
+    esc(:(@cfunction($f, Int32, (Int64, Int64, Ptr{$T}, Ptr{$T}, Ptr{$T}, Ptr{$T}, $data,))))
+end
+
+"""
+```text
+The functions of a callback problem. Set the struct to zero, struct_size to its size, then the functions.
+
+Rules for each: it is called on the thread that called the library; its arrays are valid until it returns;
+outputs hold zeros on entry (*value: NaN) and must be written in full; NaN or an infinity in them is
+BLO_ERR_NON_FINITE with the function named. A return other than 0 ends the call with BLO_ERR_CALLBACK. It must
+return: no C++ exception and no longjmp may leave it. It may call this library, but not with the handle whose call
+it serves: that is BLO_ERR_BUSY.
+```
+"""
+struct blo_callbacks{T}
+    "The size of this struct."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "f and its gradient."
+    inner::Ptr{Cvoid}
+    "F and its gradients."
+    outer::Ptr{Cvoid}
+    "H v."
+    hvp::Ptr{Cvoid}
+    "M' v."
+    mixed_vjp::Ptr{Cvoid}
+    "M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u."
+    mixed_jvp::Ptr{Cvoid}
+end
+
+"""
+```text
+How a point is moved along a gradient. Part of option structs, whose init functions fill it; by itself, with
+blo_rule_init. This struct does not grow.
+```
+"""
+struct blo_rule
+    "One of BLO_RULE_. Default BLO_RULE_DESCENT."
+    kind::Int32
+    "0."
+    reserved::Int32
+    "The step size, above 0. Default 1e-3."
+    step::Float64
+    "From 0 to below 1, for BLO_RULE_MOMENTUM. Default 0.9."
+    momentum::Float64
+    "From 0 to below 1, for BLO_RULE_ADAM. Default 0.9."
+    beta1::Float64
+    "From 0 to below 1, for BLO_RULE_ADAM. Default 0.999."
+    beta2::Float64
+    "Above 0, for BLO_RULE_ADAM. Default 1e-8."
+    epsilon::Float64
+end
+
+"""
+```text
+How a hypergradient is approximated: dF/du = (partial F / partial u) - M' q, where q approximates H^-1 b and
+b = partial F / partial w.
+
+Initialise it with blo_estimator_options_init, then set kind and the fields that the kind uses. The defaults are
+BLO_ESTIMATOR_MIN_NORM by Lanczos. Fields that a kind does not use are checked for being numbers and known
+choices only.
+```
+"""
+struct blo_estimator_options
+    "Set by blo_estimator_options_init."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "One of BLO_ESTIMATOR_."
+    kind::Int32
+    "One of BLO_BY_: how a spectral filter is applied. Default BLO_BY_LANCZOS."
+    by::Int32
+    "One of BLO_STEP_. Default BLO_STEP_FIXED."
+    step::Int32
+    "One of BLO_GROWTH_. Default BLO_GROWTH_STOP."
+    on_growth::Int32
+    """
+    ```text
+    1: spend one more product with H on the residual of the report. 0: do not. Default 1; unrolling has no
+    residual.
+    ```
+    """
+    verify::Int32
+    """
+    ```text
+    1: start from the q of the workspace's last evaluation, q = q + r(H) (b - H q), instead of from 0. For
+    BLO_ESTIMATOR_CG, _CG_TWICE, _MINRES, _GMRES, _NEUMANN, _IDENTITY, and _DAMPED by Lanczos. Default 0.
+    ```
+    """
+    start_from_last::Int32
+    "One of BLO_MODE_: how unrolled steps are differentiated. Default BLO_MODE_REVERSE."
+    mode::Int32
+    "0."
+    reserved1::Int32
+    "K, 0 or above: the products of a Neumann series, which has K + 1 terms. To be set."
+    terms::Int64
+    "The most iterations of conjugate gradients, 1 or above. To be set."
+    iterations::Int64
+    "The most products, 1 or above; BLO_DEFAULT (the default), for a Lanczos process only: n_inner + 4."
+    max_products::Int64
+    "T, the steps to unroll, 1 or above. To be set."
+    steps::Int64
+    "Differentiate only the last this many steps, 1 to T; BLO_DEFAULT (the default): all."
+    last::Int64
+    "The most passes of iterative refinement, for BLO_ESTIMATOR_DAMPED and BLO_ESTIMATOR_CG. Default 0."
+    refine::Int64
+    "k of the Nystrom approximation, 1 or above. To be set."
+    rank::Int64
+    "Products in a cycle of GMRES, 1 or above. To be set."
+    restart::Int64
+    "Of the Nystrom approximation's directions. Default 0."
+    seed::UInt64
+    "alpha, above 0. To be set, but 0 with BLO_STEP_AUTO."
+    alpha::Float64
+    "The damping, above 0. To be set."
+    epsilon::Float64
+    """
+    ```text
+    From 0 to below 1; BLO_DEFAULT (the default): 1e-10 in doubles, 1e-6 in
+    floats.
+    ```
+    """
+    cutoff::Float64
+    """
+    ```text
+    0 or above. Lanczos: stop once q changes by less, relatively, twice running; BLO_DEFAULT (the default):
+    1e-12 in doubles, 1e-6 in floats. The other iterations: stop once |b - H q| is this small relative to |b|; 0 or BLO_DEFAULT: at the
+    rounding floor.
+    ```
+    """
+    tolerance::Float64
+    "The optimizer whose steps are differentiated."
+    rule::blo_rule
+end
+
+"""
+```text
+What a solve tells about itself. Set struct_size before the call; nothing is written past it.
+What was not measured is NaN.
+```
+"""
+struct blo_report
+    "The size of this struct."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "One of BLO_ENDING_. Only the first two mean that all that was asked for was done."
+    ending::Int32
+    "0."
+    reserved1::Int32
+    "Products with H, the one for residual not counted."
+    products::Int64
+    "|H q - b| / |b|, recomputed with the undamped H."
+    residual::Float64
+    "The share of b in the null space of H, |P0 b| / |b|."
+    null_share::Float64
+    "The smallest curvature seen."
+    curvature_min::Float64
+    "The largest curvature seen."
+    curvature_max::Float64
+    "The step size of the Neumann series."
+    alpha::Float64
+    "The largest ratio of a term's norm to the one before, once a term grew."
+    growth::Float64
+    "|b|."
+    rhs_norm::Float64
+    "F at w, or after the steps of an unrolled estimator; NaN where no hypergradient was asked for."
+    outer_loss::Float64
+end
+
+"""
+```text
+A product with a linear operator H of n rows: out = H v.
+
+- n: the length of v and out
+- v [in, n], out [out, n]: out holds zeros on entry and must be written in full
+- user_data: as given to the call
+
+Returns 0, or another number to fail. It is called on the thread that called the library, and must return: no C++
+exception and no longjmp may leave it.
+```
+"""
+macro blo_operator_fn(T, data, f)
+    esc(:(@cfunction($f, Int32, (Int64, Ptr{$T}, Ptr{$T}, $data,))))
+end
+
+"What a run does. Initialise it with blo_run_options_init, then set what differs."
+struct blo_run_options
+    "Set by blo_run_options_init."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "One of BLO_START_. Default BLO_START_COLD."
+    start::Int32
+    "One of BLO_INNER_. Default BLO_INNER_FIXPOINT."
+    inner::Int32
+    "One of BLO_METHOD_, for u. Default BLO_METHOD_RULE."
+    method::Int32
+    """
+    ```text
+    1: a warm start takes the look-ahead's w as the next one. 0: it makes new inner steps with the new u.
+    Default 0.
+    ```
+    """
+    keep_look_ahead::Int32
+    "1: keep u and w of the smallest F; see blo_runner_best_f64. Default 0."
+    keep_best::Int32
+    """
+    ```text
+    1: fill distance_from_min_norm and null_component of the trace, for two closed-form inner solves a row.
+    Default 0.
+    ```
+    """
+    distances::Int32
+    """
+    ```text
+    The inner steps T, or the most of them if inner_tolerance is not 0; 1 or above. To be set for
+    BLO_INNER_OPTIMIZER.
+    ```
+    """
+    inner_steps::Int64
+    "The most outer steps, 0 or above. Default 1000."
+    outer_steps::Int64
+    "The pairs that L-BFGS-B keeps, 1 to 100. Default 10."
+    memory::Int64
+    "The inner examples in a batch of an inner step; 0 (the default): all."
+    batch_size::Int64
+    "Of the batches' order. Default 0."
+    batch_seed::UInt64
+    """
+    ```text
+    Stop an inner solve once its gradient is this small relative to the largest of the run; 0 (the default)
+    never stops.
+    ```
+    """
+    inner_tolerance::Float64
+    "Stop once the hypergradient is this small relative to the first one; 0 (the default): once it is exactly 0."
+    outer_tolerance::Float64
+    "Bounds of each element of u. Default minus infinity."
+    lower::Float64
+    "Above lower. Default infinity."
+    upper::Float64
+    """
+    ```text
+    Tolerances of inner solves and of the estimator in outer step k are max(schedule_first schedule_factor^k,
+    schedule_last) instead of those given. 0 (the default): no schedule.
+    ```
+    """
+    schedule_first::Float64
+    "Above 0 and below 1. To be set with schedule_first."
+    schedule_factor::Float64
+    "0 or above. Default 0."
+    schedule_last::Float64
+    "The inner optimizer. Default: gradient descent with step 1e-3."
+    inner_rule::blo_rule
+    "The outer rule. Default: Adam with step 1e-3."
+    outer_rule::blo_rule
+end
+
+"What a monitor sees after each hypergradient, before u moves. Valid until the monitor returns."
+struct blo_progress{T}
+    "The size of this struct in the library."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "The outer steps made before."
+    step::Int64
+    "The length of u and of hypergradient."
+    n_outer::Int64
+    "The length of w."
+    n_inner::Int64
+    "F(u, w)."
+    outer_loss::Float64
+    "|hypergradient|."
+    norm_hypergradient::Float64
+    "u."
+    u::Ptr{T}
+    "The w at which the hypergradient was taken."
+    w::Ptr{T}
+    "dF/du, as estimated."
+    hypergradient::Ptr{T}
+end
+
+"""
+```text
+Looks on at a run. Returns 0 to go on, another number to stop the run, which then succeeds with BLO_RUN_STOPPED.
+Called on the thread that called the library. It must return: no C++ exception and no longjmp may leave it. It
+may call this library, but not with the runner.
+```
+"""
+macro blo_monitor_fn(T, data, f)
+    esc(:(@cfunction($f, Int32, (Ptr{$ABI.blo_progress{$T}}, $data,))))
+end
+
+"One row of a trace: the run at (u, w), w being the point at which the hypergradient was taken."
+struct blo_trace_row
+    "The outer steps before this point."
+    step::Int64
+    "F(u, w)."
+    outer_loss::Float64
+    "f(u, w)."
+    inner_loss::Float64
+    "|u|."
+    norm_u::Float64
+    "|w|."
+    norm_w::Float64
+    "|dF/du|, as estimated."
+    norm_hypergradient::Float64
+    "|w - w0|."
+    distance_from_start::Float64
+    "|w - w_mn| with w_mn the minimum-norm inner solution at u; NaN unless asked for."
+    distance_from_min_norm::Float64
+    "|P0 w|, the part of w in the null space of H; NaN unless asked for."
+    null_component::Float64
+end
+
+"How a run went. Set struct_size before the call; nothing is written past it."
+struct blo_outcome
+    "The size of this struct."
+    struct_size::UInt32
+    "0."
+    reserved::UInt32
+    "One of BLO_RUN_."
+    ending::Int32
+    "0."
+    reserved1::Int32
+    "Outer steps made, those before a resume included."
+    steps::Int64
+    "Inner gradient steps made."
+    inner_steps::Int64
+    "Products with H spent on hypergradients."
+    products::Int64
+    "Hypergradients whose solve ended otherwise than BLO_ENDING_COMPLETED or BLO_ENDING_CONVERGED."
+    doubtful_solves::Int64
+    "Trace rows written."
+    trace_rows::Int64
+    "F at the last hypergradient."
+    outer_loss::Float64
+    "The norm of the last hypergradient."
+    norm_hypergradient::Float64
+end
+
+"""
+```text
+What a status means, in a few words.
+
+- status [in]: any number, known or not
+
+Returns a static text, never NULL. blo_last_error has the particulars of a failure.
+```
+"""
+blo_status_text(status) =
+    ccall(addresses[1], Cstring, (blo_status,), status)
+
+"""
+```text
+Copies the message of the last call that this thread made: argument, what was found, what was expected.
+
+- buffer [out, capacity bytes]: the message, cut if it does not fit, always closed by a NUL; NULL if capacity is
+  0
+- capacity [in]: the size of buffer
+- needed [out]: the capacity that holds the whole message and its NUL; may be NULL
+
+The message is empty after a call that succeeded. Every function that returns a blo_status replaces it, except
+this one; destroy functions leave it alone too. The message is for people: programs should decide by the status.
+
+Returns BLO_ERR_NULL if buffer is NULL and capacity is not 0.
+```
+"""
+blo_last_error(buffer, capacity, needed) =
+    ccall(addresses[2], blo_status, (Ptr{UInt8}, Csize_t, Ptr{Csize_t}), buffer, capacity, needed)
+
+"The version of the library, such as \"1.2.3\": a static text."
+blo_version() =
+    ccall(addresses[3], Cstring, ())
+
+"BLO_ABI_VERSION of the library; compare it with that of the header."
+blo_abi_version() =
+    ccall(addresses[4], Int32, ())
+
+"""
+```text
+What this build can do on this machine: a sum of BLO_CAPABILITY_ bits. The same for the life of the process. Every
+function exists in every build.
+```
+"""
+blo_capabilities() =
+    ccall(addresses[5], UInt64, ())
+
+"""
+```text
+Fills the options of a regression with their defaults.
+
+- options [out]: the options
+- size [in]: sizeof *options
+
+Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released one; BLO_ERR_INVALID for one above
+4096. Since 0.1.
+```
+"""
+blo_regression_options_init(options, size) =
+    ccall(addresses[6], blo_status, (Ptr{blo_regression_options}, Csize_t), options, size)
+
+"""
+```text
+Makes a problem of two quadratics; see blo_quadratics_f64 for the formula. H = A, M = B.
+
+- terms [in]: the terms; all arrays are copied
+- problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
+
+Errors: BLO_ERR_NULL for terms, problem, a, b or p; BLO_ERR_INVALID for a size below 1, or so large that a matrix cannot
+exist, and for a stride; BLO_ERR_NON_FINITE; BLO_ERR_ASYMMETRIC for A, C or P; BLO_ERR_INDEFINITE for A or P;
+BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_problem_create_quadratic(::Type{Float64}, terms, problem) =
+    ccall(addresses[7], blo_status, (Ptr{blo_quadratics{Float64}}, Ptr{Ptr{blo_problem{Float64}}}), terms, problem)
+blo_problem_create_quadratic(::Type{Float32}, terms, problem) =
+    ccall(addresses[58], blo_status, (Ptr{blo_quadratics{Float32}}, Ptr{Ptr{blo_problem{Float32}}}), terms, problem)
+
+"""
+```text
+Makes a linear regression, with loss l of the logits z = W phi:
+f(u, w) = s sum_i a_i l(z_i, t_i) + sum_j c_j w_j^2 / 2, s = 1 or 1/n, and F(w) = 1/N sum_i l(z_i, t_i) over the N
+outer examples. The options say which of t, c and a is u.
+
+- inner, outer [in]: the examples, of as many features; copied. inner.targets may be NULL with BLO_OUTER_TARGETS
+- options [in]: what the regression is; NULL for the defaults
+- problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
+
+n_inner is features, or classes x features; n_outer is the number of inner examples (BLO_OUTER_TARGETS,
+BLO_OUTER_EXAMPLE_WEIGHTS) or of penalties.
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for sizes, strides, options, and targets that are no probabilities;
+BLO_ERR_NON_FINITE; BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_problem_create_regression(::Type{Float64}, inner, outer, options, problem) =
+    ccall(addresses[8], blo_status, (Ptr{blo_examples{Float64}}, Ptr{blo_examples{Float64}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float64}}}), inner, outer, options, problem)
+blo_problem_create_regression(::Type{Float32}, inner, outer, options, problem) =
+    ccall(addresses[59], blo_status, (Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float32}}}), inner, outer, options, problem)
+
+"""
+```text
+The sizes of a problem.
+
+- problem [in]: the problem
+- n_outer, n_inner [out]: the lengths of u and w; may be NULL
+- n_examples [out]: the number of inner examples, 0 where f is not known as a sum over examples; may be NULL
+
+Errors: BLO_ERR_NULL or BLO_ERR_INVALID for problem. Since 0.1.
+```
+"""
+blo_problem_sizes(::Type{Float64}, problem, n_outer, n_inner, n_examples) =
+    ccall(addresses[9], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
+blo_problem_sizes(::Type{Float32}, problem, n_outer, n_inner, n_examples) =
+    ccall(addresses[60], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
+
+"""
+```text
+Ends a problem and sets *problem to NULL. What was made from it goes on with it.
+
+- problem [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+No call may be using this handle on another thread. Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_problem_destroy(::Type{Float64}, problem) =
+    ccall(addresses[10], Cvoid, (Ptr{Ptr{blo_problem{Float64}}},), problem)
+blo_problem_destroy(::Type{Float32}, problem) =
+    ccall(addresses[61], Cvoid, (Ptr{Ptr{blo_problem{Float32}}},), problem)
+
+"""
+```text
+Fills the options of a network problem with their defaults.
+
+- options [out]: the options
+- size [in]: sizeof *options
+
+Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released one; BLO_ERR_INVALID for one above
+4096. Since 0.1.
+```
+"""
+blo_network_options_init(options, size) =
+    ccall(addresses[11], blo_status, (Ptr{blo_network_options}, Csize_t), options, size)
+
+"""
+```text
+Makes a multilayer perceptron, layers W x + b with an activation after each but the last:
+f(u, w) = sum_i omega_i l(net(x_i; w), t_i) + l2 |w|^2 / 2 (+ what u adds), omega_i = 1/n or 1, and
+F(w) = 1/N sum_i l(net(x_i; w), t_i) over the N outer examples.
+
+- n_widths [in], widths [in, n_widths]: the widths d, ..., c from inputs to outputs, at least two; two make a linear
+  model
+- inner, outer [in]: the examples; copied. inner.design and inner.targets may be NULL where u sets them (inner.rows
+  counts all the same)
+- options [in]: what the problem is; NULL for the defaults
+- problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
+
+w = [W1, b1, W2, b2, ...], each W (fan_out x fan_in) row-major.
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for widths, sizes, strides and options; BLO_ERR_NON_FINITE;
+BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_problem_create_network(::Type{Float64}, n_widths, widths, inner, outer, options, problem) =
+    ccall(addresses[12], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float64}}, Ptr{blo_examples{Float64}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float64}}}), n_widths, widths, inner, outer, options, problem)
+blo_problem_create_network(::Type{Float32}, n_widths, widths, inner, outer, options, problem) =
+    ccall(addresses[62], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float32}}}), n_widths, widths, inner, outer, options, problem)
+
+"""
+```text
+w = initial parameters of a network: normal numbers from a seed.
+
+- problem [in]: a network
+- init [in]: one of BLO_INIT_
+- seed [in]: the same seed gives the same numbers, on every machine up to the rounding of logarithms and cosines
+- w [out, n_inner], n_inner [in]: the parameters, and their number, the problem's
+
+Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for another problem; BLO_ERR_INVALID; BLO_ERR_SHAPE. Since 0.1.
+```
+"""
+blo_network_initial(::Type{Float64}, problem, init, seed, w, n_inner) =
+    ccall(addresses[13], blo_status, (Ptr{blo_problem{Float64}}, Int32, UInt64, Ptr{Float64}, Int64), problem, init, seed, w, n_inner)
+blo_network_initial(::Type{Float32}, problem, init, seed, w, n_inner) =
+    ccall(addresses[63], blo_status, (Ptr{blo_problem{Float32}}, Int32, UInt64, Ptr{Float32}, Int64), problem, init, seed, w, n_inner)
+
+"""
+```text
+out = the outputs of a network, before any softmax.
+
+- problem [in]: a network with d inputs and c outputs
+- w [in, n_inner], n_inner [in]: the parameters, and their number, the problem's
+- x [in, rows x d], rows [in], x_stride [in]: the examples, and the elements from row to row; 0: no gaps
+- out [out, rows x c]: without gaps
+
+Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for another problem; BLO_ERR_INVALID for rows and x_stride; BLO_ERR_SHAPE.
+Allocates. Since 0.1.
+```
+"""
+blo_network_predict(::Type{Float64}, problem, w, n_inner, x, rows, x_stride, out) =
+    ccall(addresses[14], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Int64, Ptr{Float64}), problem, w, n_inner, x, rows, x_stride, out)
+blo_network_predict(::Type{Float32}, problem, w, n_inner, x, rows, x_stride, out) =
+    ccall(addresses[64], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Int64, Ptr{Float32}), problem, w, n_inner, x, rows, x_stride, out)
+
+"""
+```text
+Makes a problem of the caller's functions.
+
+- n_outer, n_inner [in]: the lengths of u and w, 1 or above
+- callbacks [in]: the functions; the struct is copied
+- user_data [in]: passed to each of them; may be NULL; lent until the problem, and all that was made from it, is
+  destroyed
+- problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
+
+Errors: BLO_ERR_NULL, also for a missing function other than mixed_jvp; BLO_ERR_INVALID for a size below 1;
+BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_problem_create_callbacks(::Type{Float64}, n_outer, n_inner, callbacks, user_data, problem) =
+    ccall(addresses[15], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float64}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float64}}}), n_outer, n_inner, callbacks, user_data, problem)
+blo_problem_create_callbacks(::Type{Float32}, n_outer, n_inner, callbacks, user_data, problem) =
+    ccall(addresses[65], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float32}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float32}}}), n_outer, n_inner, callbacks, user_data, problem)
+
+"""
+```text
+Fills a rule with its defaults.
+
+- rule [out]: the rule
+
+Errors: BLO_ERR_NULL. Since 0.1.
+```
+"""
+blo_rule_init(rule) =
+    ccall(addresses[16], blo_status, (Ptr{blo_rule},), rule)
+
+"""
+```text
+Makes an optimizer with zero buffers.
+
+- rule [in]: the rule
+- n [in]: the length of the points that it moves, 1 or above
+- optimizer [out]: the handle, NULL after an error; end it with blo_optimizer_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID. Since 0.1.
+```
+"""
+blo_optimizer_create(::Type{Float64}, rule, n, optimizer) =
+    ccall(addresses[17], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float64}}}), rule, n, optimizer)
+blo_optimizer_create(::Type{Float32}, rule, n, optimizer) =
+    ccall(addresses[66], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float32}}}), rule, n, optimizer)
+
+"""
+```text
+One step: x moves along the gradient. Allocates nothing.
+
+- optimizer [in]: the optimizer
+- gradient [in, n]: at x
+- x [in, out, n], n [in]: the point, and its length, the optimizer's
+
+The caller may change x between steps; the buffers stay. A step that overflows is made all the same: look at x.
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_optimizer_step(::Type{Float64}, optimizer, gradient, x, n) =
+    ccall(addresses[18], blo_status, (Ptr{blo_optimizer{Float64}}, Ptr{Float64}, Ptr{Float64}, Int64), optimizer, gradient, x, n)
+blo_optimizer_step(::Type{Float32}, optimizer, gradient, x, n) =
+    ccall(addresses[67], blo_status, (Ptr{blo_optimizer{Float32}}, Ptr{Float32}, Ptr{Float32}, Int64), optimizer, gradient, x, n)
+
+"""
+```text
+Makes the buffers zero, as after creation.
+
+- optimizer [in]: the optimizer
+
+Errors: BLO_ERR_NULL; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_optimizer_restart(::Type{Float64}, optimizer) =
+    ccall(addresses[19], blo_status, (Ptr{blo_optimizer{Float64}},), optimizer)
+blo_optimizer_restart(::Type{Float32}, optimizer) =
+    ccall(addresses[68], blo_status, (Ptr{blo_optimizer{Float32}},), optimizer)
+
+"""
+```text
+Ends an optimizer and sets *optimizer to NULL.
+
+- optimizer [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_optimizer_destroy(::Type{Float64}, optimizer) =
+    ccall(addresses[20], Cvoid, (Ptr{Ptr{blo_optimizer{Float64}}},), optimizer)
+blo_optimizer_destroy(::Type{Float32}, optimizer) =
+    ccall(addresses[69], Cvoid, (Ptr{Ptr{blo_optimizer{Float32}}},), optimizer)
+
+"""
+```text
+Fills the options of an estimator with their defaults.
+
+- options [out]: the options
+- size [in]: sizeof *options
+
+Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released one; BLO_ERR_INVALID for one above
+4096. Since 0.1.
+```
+"""
+blo_estimator_options_init(options, size) =
+    ccall(addresses[21], blo_status, (Ptr{blo_estimator_options}, Csize_t), options, size)
+
+"""
+```text
+Makes a workspace.
+
+- problem [in]: the problem; its handle may be destroyed before the workspace
+- workspace [out]: the handle, NULL after an error; end it with blo_workspace_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for another kind of handle. Since 0.1.
+```
+"""
+blo_workspace_create(::Type{Float64}, problem, workspace) =
+    ccall(addresses[22], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Ptr{blo_workspace{Float64}}}), problem, workspace)
+blo_workspace_create(::Type{Float32}, problem, workspace) =
+    ccall(addresses[70], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Ptr{blo_workspace{Float32}}}), problem, workspace)
+
+"""
+```text
+Allocates now all that hypergradients with an estimator need, and says how much the workspace then holds.
+
+- workspace [in]: the workspace
+- estimator [in]: how; NULL for the defaults
+- bytes [out]: the bytes on the heap, without the problem's data; may be NULL
+
+Not foreseen is what a dense eigendecomposition takes while it is made.
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for a field of estimator, and where the memory cannot be had;
+BLO_ERR_STRUCT_SIZE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_workspace_reserve(::Type{Float64}, workspace, estimator, bytes) =
+    ccall(addresses[23], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
+blo_workspace_reserve(::Type{Float32}, workspace, estimator, bytes) =
+    ccall(addresses[71], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
+
+"""
+```text
+Ends a workspace and sets *workspace to NULL.
+
+- workspace [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_workspace_destroy(::Type{Float64}, workspace) =
+    ccall(addresses[24], Cvoid, (Ptr{Ptr{blo_workspace{Float64}}},), workspace)
+blo_workspace_destroy(::Type{Float32}, workspace) =
+    ccall(addresses[72], Cvoid, (Ptr{Ptr{blo_workspace{Float32}}},), workspace)
+
+"""
+```text
+Computes one hypergradient: hypergradient = (partial F / partial u) - M' q, with q an approximation of
+H^-1 (partial F / partial w) at (u, w).
+
+- workspace [in]: a workspace of the problem
+- estimator [in]: how; NULL for the defaults
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+- w [in, n_inner], n_inner [in]: the inner parameters, best a solution of the inner problem at u, and their
+  number
+- hypergradient [out, n_outer]: the result
+- q [out, n_inner]: q; may be NULL. After unrolling: the sum of alpha times the adjoint states
+- report [out]: how the solve went; may be NULL; struct_size to be set
+
+Outputs may overlap u and w, and are written only if the call succeeds. A solve that did not do all that was
+asked for still succeeds: see ending in the report.
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE for sizes other than the problem's; BLO_ERR_NON_FINITE for u, w, the
+hypergradient, or what a callback wrote; BLO_ERR_INVALID for a field of estimator; BLO_ERR_STRUCT_SIZE;
+BLO_ERR_ASYMMETRIC for a dense solve with callbacks whose H is not symmetric; BLO_ERR_DECOMPOSITION;
+BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_hypergradient(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report) =
+    ccall(addresses[25], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
+blo_hypergradient(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report) =
+    ccall(addresses[73], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
+
+"""
+```text
+The inner objective: *value = f(u, w), gradient = (partial f / partial w).
+
+- workspace [in]: a workspace of the problem
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- value [out]: a double for both precisions; may be NULL
+- gradient [out, n_inner]: may be NULL
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID for a u that the problem cannot have;
+BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_inner(::Type{Float64}, workspace, u, n_outer, w, n_inner, value, gradient) =
+    ccall(addresses[26], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient)
+blo_inner(::Type{Float32}, workspace, u, n_outer, w, n_inner, value, gradient) =
+    ccall(addresses[74], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient)
+
+"""
+```text
+The outer objective: *value = F(u, w), gradient_u = (partial F / partial u), gradient_w = (partial F / partial w).
+
+- workspace [in]: a workspace of the problem
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- value [out]: a double for both precisions; may be NULL
+- gradient_u [out, n_outer], gradient_w [out, n_inner]: may be NULL
+
+Errors: as blo_inner_f64. Since 0.1.
+```
+"""
+blo_outer(::Type{Float64}, workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w) =
+    ccall(addresses[27], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
+blo_outer(::Type{Float32}, workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w) =
+    ccall(addresses[75], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
+
+"""
+```text
+w = the minimiser of f(u, .) nearest to w, in closed form. Quadratics and squared losses only. Allocates.
+
+- workspace [in]: a workspace of the problem
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+- w [in, out, n_inner], n_inner [in]: from where and to where, and the problem's size
+
+Errors: as blo_inner_f64, and BLO_ERR_UNSUPPORTED for other problems. Since 0.1.
+```
+"""
+blo_fixpoint(::Type{Float64}, workspace, u, n_outer, w, n_inner) =
+    ccall(addresses[28], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
+blo_fixpoint(::Type{Float32}, workspace, u, n_outer, w, n_inner) =
+    ccall(addresses[76], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
+
+"""
+```text
+Freezes H and M at (u, w) for the products with this workspace, until it evaluates anything else.
+
+- workspace [in]: a workspace of the problem
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+
+Errors: as blo_inner_f64. Since 0.1.
+```
+"""
+blo_linearize(::Type{Float64}, workspace, u, n_outer, w, n_inner) =
+    ccall(addresses[29], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
+blo_linearize(::Type{Float32}, workspace, u, n_outer, w, n_inner) =
+    ccall(addresses[77], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
+
+"""
+```text
+out = H v at the last blo_linearize_f64.
+
+- workspace [in]: a linearized workspace
+- v [in, n_inner], n_inner [in]: the direction, and the problem's size
+- out [out, n_inner]: the product; may be v
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE for v and the product; BLO_ERR_INVALID for a workspace that
+is not linearized; BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_hvp(::Type{Float64}, workspace, v, n_inner, out) =
+    ccall(addresses[30], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
+blo_hvp(::Type{Float32}, workspace, v, n_inner, out) =
+    ccall(addresses[78], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
+
+"""
+```text
+out = M' v at the last blo_linearize_f64.
+
+- workspace [in]: a linearized workspace
+- v [in, n_inner], n_inner [in]: the direction, and the problem's size
+- out [out, n_outer]: the product
+
+Errors: as blo_hvp_f64. Since 0.1.
+```
+"""
+blo_mixed_vjp(::Type{Float64}, workspace, v, n_inner, out) =
+    ccall(addresses[31], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
+blo_mixed_vjp(::Type{Float32}, workspace, v, n_inner, out) =
+    ccall(addresses[79], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
+
+"""
+```text
+out = M du at the last blo_linearize_f64.
+
+- workspace [in]: a linearized workspace
+- du [in, n_outer], n_outer [in]: the direction, and the problem's size
+- out [out, n_inner]: the product
+
+Errors: as blo_hvp_f64, and BLO_ERR_UNSUPPORTED for callbacks without mixed_jvp. Since 0.1.
+```
+"""
+blo_mixed_jvp(::Type{Float64}, workspace, du, n_outer, out) =
+    ccall(addresses[32], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, du, n_outer, out)
+blo_mixed_jvp(::Type{Float32}, workspace, du, n_outer, out) =
+    ccall(addresses[80], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, du, n_outer, out)
+
+"""
+```text
+out = J du, J = -r(H) M = dw/du: how the inner solution at (u, w) moves with u.
+
+- workspace [in]: a workspace of the problem
+- estimator [in]: r; NULL for the defaults; not BLO_ESTIMATOR_UNROLLED
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- du [in, n_outer]: the direction
+- out [out, n_inner]: the response
+- report [out]: how the solve went; may be NULL; struct_size to be set
+
+Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for callbacks without mixed_jvp, and for unrolling. Since 0.1.
+```
+"""
+blo_response_jvp(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, du, out, report) =
+    ccall(addresses[33], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
+blo_response_jvp(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, du, out, report) =
+    ccall(addresses[81], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
+
+"""
+```text
+out = J' v = -M' r(H) v: the gradient by u of v'w*(u) at (u, w).
+
+- workspace [in]: a workspace of the problem
+- estimator [in]: r; NULL for the defaults; not BLO_ESTIMATOR_UNROLLED
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- v [in, n_inner]: the direction
+- out [out, n_outer]: the gradient
+- report [out]: how the solve went; may be NULL; struct_size to be set
+
+Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for unrolling. Since 0.1.
+```
+"""
+blo_response_vjp(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, v, out, report) =
+    ccall(addresses[34], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
+blo_response_vjp(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, v, out, report) =
+    ccall(addresses[82], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
+
+"""
+```text
+The influence of each inner example on F, from one solve: scores_i = -(partial f_i / partial w)'q, the derivative of
+F(w*) by epsilon in f + epsilon f_i. An example above 0 raises the outer loss; to remove it changes F by about -scores_i.
+
+- workspace [in]: a workspace of the problem
+- estimator [in]: how q is found; NULL for the defaults; not BLO_ESTIMATOR_UNROLLED
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- scores [out, n_examples], n_examples [in]: doubles for both precisions, and the number of inner examples
+- report [out]: how the solve went; may be NULL; struct_size to be set
+
+Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for unrolling and for problems that are no sum over examples.
+Since 0.1.
+```
+"""
+blo_influence(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report) =
+    ccall(addresses[35], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
+blo_influence(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report) =
+    ccall(addresses[83], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
+
+"""
+```text
+Makes a solver.
+
+- n [in]: the rows of the operators, 1 or above
+- estimator [in]: how; NULL for the defaults; not BLO_ESTIMATOR_UNROLLED
+- solver [out]: the handle, NULL after an error; end it with blo_solver_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and fields of estimator; BLO_ERR_STRUCT_SIZE; BLO_ERR_UNSUPPORTED for
+unrolling. Since 0.1.
+```
+"""
+blo_solver_create(::Type{Float64}, n, estimator, solver) =
+    ccall(addresses[36], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float64}}}), n, estimator, solver)
+blo_solver_create(::Type{Float32}, n, estimator, solver) =
+    ccall(addresses[84], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float32}}}), n, estimator, solver)
+
+"""
+```text
+q = r(H) b. The solver keeps q; with start_from_last the next solve starts there (and the first from 0). Allocates at
+the first call only.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- b [in, n], n [in]: the right-hand side, and the solver's size
+- q [out, n]: the solution; may be b
+- report [out]: how it went; may be NULL; struct_size to be set
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE for b and for what product wrote; BLO_ERR_CALLBACK;
+BLO_ERR_ASYMMETRIC for a dense solve whose H is not symmetric; BLO_ERR_DECOMPOSITION; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_solver_solve(::Type{Float64}, solver, product, user_data, b, n, q, report) =
+    ccall(addresses[37], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
+blo_solver_solve(::Type{Float32}, solver, product, user_data, b, n, q, report) =
+    ccall(addresses[85], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
+
+"""
+```text
+Ends a solver and sets *solver to NULL.
+
+- solver [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_solver_destroy(::Type{Float64}, solver) =
+    ccall(addresses[38], Cvoid, (Ptr{Ptr{blo_solver{Float64}}},), solver)
+blo_solver_destroy(::Type{Float32}, solver) =
+    ccall(addresses[86], Cvoid, (Ptr{Ptr{blo_solver{Float32}}},), solver)
+
+"""
+```text
+Makes a session.
+
+- n [in]: the rows of the operators, 1 or above
+- estimator [in]: how; NULL for the defaults; not BLO_ESTIMATOR_UNROLLED
+- session [out]: the handle, NULL after an error; end it with blo_session_destroy_f64
+
+Errors: as blo_solver_create_f64. Since 0.1.
+```
+"""
+blo_session_create(::Type{Float64}, n, estimator, session) =
+    ccall(addresses[39], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float64}}}), n, estimator, session)
+blo_session_create(::Type{Float32}, n, estimator, session) =
+    ccall(addresses[87], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float32}}}), n, estimator, session)
+
+"""
+```text
+Begins a solve; one that is under way is given up.
+
+- session [in]: the session
+- b [in, n], n [in]: the right-hand side, and the session's size
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_UNSUPPORTED if the system has no thread to give;
+BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_session_start(::Type{Float64}, session, b, n) =
+    ccall(addresses[40], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64), session, b, n)
+blo_session_start(::Type{Float32}, session, b, n) =
+    ccall(addresses[88], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64), session, b, n)
+
+"""
+```text
+Gives the product last asked for, and says what is wanted next.
+
+- session [in]: the session, started
+- answer [in, n]: the product asked for; NULL for the first call after blo_session_start_f64, and to hear again what the
+  last call said
+- n [in]: the session's size
+- request [out]: one of BLO_REQUEST_
+- vector [out, n]: v, whose product is wanted, or q; may be answer
+- report [out]: with BLO_REQUEST_DONE, how it went; may be NULL; struct_size to be set
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_INVALID for a session that is not started, and for an answer that was not
+asked for; BLO_ERR_NON_FINITE for an answer, which ends the solve; BLO_ERR_ASYMMETRIC, BLO_ERR_DECOMPOSITION;
+BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_session_step(::Type{Float64}, session, answer, n, request, vector, report) =
+    ccall(addresses[41], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64, Ptr{Int32}, Ptr{Float64}, Ptr{blo_report}), session, answer, n, request, vector, report)
+blo_session_step(::Type{Float32}, session, answer, n, request, vector, report) =
+    ccall(addresses[89], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}, Ptr{Float32}, Ptr{blo_report}), session, answer, n, request, vector, report)
+
+"""
+```text
+Ends a session and sets *session to NULL. A solve under way is given up.
+
+- session [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_session_destroy(::Type{Float64}, session) =
+    ccall(addresses[42], Cvoid, (Ptr{Ptr{blo_session{Float64}}},), session)
+blo_session_destroy(::Type{Float32}, session) =
+    ccall(addresses[90], Cvoid, (Ptr{Ptr{blo_session{Float32}}},), session)
+
+"""
+```text
+Fills the options of a run with their defaults.
+
+- options [out]: the options
+- size [in]: sizeof *options
+
+Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released one; BLO_ERR_INVALID for one above
+4096. Since 0.1.
+```
+"""
+blo_run_options_init(options, size) =
+    ccall(addresses[43], blo_status, (Ptr{blo_run_options}, Csize_t), options, size)
+
+"""
+```text
+Makes a loop: solve the inner problem for w, take the hypergradient at (u, w), move u, and again.
+
+- problem [in]: the problem; its handle may be destroyed before the runner
+- options [in]: what the run does; NULL for the defaults
+- estimator [in]: how hypergradients are approximated; NULL for the defaults. With BLO_ESTIMATOR_UNROLLED and
+  BLO_INNER_OPTIMIZER the inner steps are those that are differentiated: steps and rule are inner_steps and
+  inner_rule, and inner_tolerance is 0
+- u [in, n_outer], n_outer [in]: where u starts, and its length, the problem's
+- w [in, n_inner], n_inner [in]: where w starts, and every inner solve of a cold start, and its length
+- runner [out]: the handle, NULL after an error; end it with blo_runner_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID for fields of options and estimator, and a u
+out of its bounds; BLO_ERR_UNSUPPORTED for options that do not go together; BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_runner_create(::Type{Float64}, problem, options, estimator, u, n_outer, w, n_inner, runner) =
+    ccall(addresses[44], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Ptr{blo_runner{Float64}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
+blo_runner_create(::Type{Float32}, problem, options, estimator, u, n_outer, w, n_inner, runner) =
+    ccall(addresses[91], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Ptr{blo_runner{Float32}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
+
+"""
+```text
+Goes on with a run that blo_runner_save_f64 wrote: on the same build and machine with the same bits.
+
+- problem [in]: the problem of that run; its sizes are checked, its data are not
+- path [in]: the file, in UTF-8
+- runner [out]: the handle, NULL after an error; end it with blo_runner_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for a path that is no UTF-8; BLO_ERR_FILE for a file that cannot be read, is torn or
+changed, is no saved run, or one of another version, precision or size. Since 0.1.
+```
+"""
+blo_runner_resume(::Type{Float64}, problem, path, runner) =
+    ccall(addresses[45], blo_status, (Ptr{blo_problem{Float64}}, Cstring, Ptr{Ptr{blo_runner{Float64}}}), problem, path, runner)
+blo_runner_resume(::Type{Float32}, problem, path, runner) =
+    ccall(addresses[92], blo_status, (Ptr{blo_problem{Float32}}, Cstring, Ptr{Ptr{blo_runner{Float32}}}), problem, path, runner)
+
+"""
+```text
+Saves a whole run, without the problem. The file is written aside and renamed, so that a crash leaves the old one or
+the new one. Allocates.
+
+- runner [in]: the runner
+- path [in]: the file, in UTF-8
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for a path that is no UTF-8; BLO_ERR_FILE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_runner_save(::Type{Float64}, runner, path) =
+    ccall(addresses[46], blo_status, (Ptr{blo_runner{Float64}}, Cstring), runner, path)
+blo_runner_save(::Type{Float32}, runner, path) =
+    ccall(addresses[93], blo_status, (Ptr{blo_runner{Float32}}, Cstring), runner, path)
+
+"""
+```text
+Allocates now all that the run needs, and says how much it then holds.
+
+- runner [in]: the runner
+- bytes [out]: the bytes on the heap, without the problem's data; may be NULL
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID where the memory cannot be had; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_runner_reserve(::Type{Float64}, runner, bytes) =
+    ccall(addresses[47], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Int64}), runner, bytes)
+blo_runner_reserve(::Type{Float32}, runner, bytes) =
+    ccall(addresses[94], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Int64}), runner, bytes)
+
+"""
+```text
+Runs to the end.
+
+- runner [in]: the runner
+- monitor [in]: called after each hypergradient; may be NULL; user_data [in]: passed to it
+- trace_every [in]: a trace row is written every so many outer steps, and at the end; 0: never
+- trace [out, capacity]: rows of this call, not to be touched while it lasts; NULL if capacity is 0
+- capacity [in]: the most rows; what does not fit is not recorded
+- outcome [out]: how it went; struct_size to be set
+
+After an error u and w are those of the last whole step. Divergence is not an error: see ending in outcome. A run that
+was stopped goes on with the next call.
+
+Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for BLO_INNER_FIXPOINT or distances where the problem has
+no closed form; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_runner_run(::Type{Float64}, runner, monitor, user_data, trace_every, trace, capacity, outcome) =
+    ccall(addresses[48], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
+blo_runner_run(::Type{Float32}, runner, monitor, user_data, trace_every, trace, capacity, outcome) =
+    ccall(addresses[95], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
+
+"""
+```text
+One outer step: look ahead, hypergradient, u, w.
+
+- runner [in]: the runner
+- hypergradient [out, n_outer]: that of the step; may be NULL
+- report [out]: of its solve; may be NULL; struct_size to be set
+- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
+
+The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1.
+```
+"""
+blo_runner_step(::Type{Float64}, runner, hypergradient, report, diverged) =
+    ccall(addresses[49], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+blo_runner_step(::Type{Float32}, runner, hypergradient, report, diverged) =
+    ccall(addresses[96], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+
+"""
+```text
+Where a run is.
+
+- runner [in]: the runner
+- u [out, n_outer], n_outer [in]: the outer parameters, and their number, the problem's; u may be NULL
+- w [out, n_inner], n_inner [in]: the inner parameters, and their number, the problem's; w may be NULL
+- steps [out]: the outer steps made; may be NULL
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_runner_state(::Type{Float64}, runner, u, n_outer, w, n_inner, steps) =
+    ccall(addresses[50], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
+blo_runner_state(::Type{Float32}, runner, u, n_outer, w, n_inner, steps) =
+    ccall(addresses[97], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
+
+"""
+```text
+The point of the smallest F so far, with keep_best.
+
+- runner [in]: the runner
+- u [out, n_outer], n_outer [in], w [out, n_inner], n_inner [in]: as blo_runner_state_f64
+- outer_loss [out]: F there, a double for both precisions; may be NULL
+- step [out]: the outer steps before it; may be NULL
+
+Errors: as blo_runner_state_f64, and BLO_ERR_INVALID without keep_best or before the first step. Since 0.1.
+```
+"""
+blo_runner_best(::Type{Float64}, runner, u, n_outer, w, n_inner, outer_loss, step) =
+    ccall(addresses[51], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
+blo_runner_best(::Type{Float32}, runner, u, n_outer, w, n_inner, outer_loss, step) =
+    ccall(addresses[98], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
+
+"""
+```text
+Ends a runner and sets *runner to NULL.
+
+- runner [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_runner_destroy(::Type{Float64}, runner) =
+    ccall(addresses[52], Cvoid, (Ptr{Ptr{blo_runner{Float64}}},), runner)
+blo_runner_destroy(::Type{Float32}, runner) =
+    ccall(addresses[99], Cvoid, (Ptr{Ptr{blo_runner{Float32}}},), runner)
+
+"""
+```text
+Compares a problem's functions at (u, w) with differences of what they are the derivatives of, and checks that H is
+symmetric and M and M' are adjoints. For callbacks above all. Choose a point in general position: at an optimum or at
+zero a mistake may not show. Allocates.
+
+- problem [in]: the problem
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- tolerance [in]: the relative disagreement that counts as none; BLO_DEFAULT: 1e-6 in doubles, 1e-3 in floats
+- seed [in]: of the random directions
+- verdict [out]: one of BLO_VERDICT_
+- text [out, capacity]: a table for people, cut if it does not fit, always closed by a NUL; NULL if capacity is 0
+- capacity [in]: the size of text
+- needed [out]: the capacity that holds the whole text and its NUL; may be NULL
+
+A callback that fails is no error, but part of the text. Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE for u and
+w; BLO_ERR_INVALID. Since 0.1.
+```
+"""
+blo_check_derivatives(::Type{Float64}, problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed) =
+    ccall(addresses[53], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
+blo_check_derivatives(::Type{Float32}, problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed) =
+    ccall(addresses[100], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
+
+"""
+```text
+How far (u, w) is from an equilibrium of a loop: *fixpoint = |Xi - w| with Xi the inner solution at u, from w0 (cold) or
+from w (warm), infinite if that solve diverges; *outer = |dF/du|. Both are 0 at an equilibrium. Allocates.
+
+- problem [in]: the problem
+- options [in]: start and inner solve of the loop; NULL for the defaults
+- estimator [in]: its estimator; NULL for the defaults
+- start [in, n_inner]: w0, for BLO_START_COLD; else it may be NULL
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- fixpoint, outer [out]: the residuals, doubles for both precisions; may be NULL
+
+Errors: as blo_runner_run_f64. Since 0.1.
+```
+"""
+blo_equilibrium_residuals(::Type{Float64}, problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer) =
+    ccall(addresses[54], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
+blo_equilibrium_residuals(::Type{Float32}, problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer) =
+    ccall(addresses[101], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
+
+"""
+```text
+What u is worth without the w that it was learned with: F(u, w), and F(u, w') with w' trained anew from w0. The second
+less the first is what of F was in w and not in u. Allocates.
+
+- problem [in]: the problem
+- options [in]: the inner solve; NULL for the defaults
+- start [in, n_inner]: w0
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: the end of a run, and the problem's sizes
+- run_loss, retrained_loss [out]: F(u, w) and F(u, w'), doubles for both precisions; may be NULL
+- retrained [out, n_inner]: w'; may be NULL
+
+Errors: as blo_runner_run_f64, and BLO_ERR_INVALID if the new inner solve diverges. Since 0.1.
+```
+"""
+blo_retraining_gap(::Type{Float64}, problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained) =
+    ccall(addresses[55], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
+blo_retraining_gap(::Type{Float32}, problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained) =
+    ccall(addresses[102], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float32}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
+
+"""
+```text
+The eigenvalues of H at (u, w), ascending, with the share of b = (partial F / partial w) along each eigenvector, and what
+an estimator makes of each. Allocates; one dense eigendecomposition.
+
+- problem [in]: the problem
+- estimator [in]: r; NULL for the defaults
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- eigenvalues [out, n_inner]: doubles for both precisions, as are the others
+- shares [out, n_inner]: |v'b| / |b|; may be NULL
+- responses [out, n_inner]: r(eigenvalue), NaN where it depends on b; may be NULL
+
+Errors: as blo_hypergradient_f64. Since 0.1.
+```
+"""
+blo_spectrum(::Type{Float64}, problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses) =
+    ccall(addresses[56], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
+blo_spectrum(::Type{Float32}, problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses) =
+    ccall(addresses[103], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
+
+"""
+```text
+w = the point of { w : x'w = y } nearest to w. Allocates.
+
+- n [in]: the length of x and w, 1 or above
+- x [in, n], y [in]: the set; x is not 0
+- w [in, out, n]: from where and to where
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. Since 0.1.
+```
+"""
+blo_project(::Type{Float64}, n, x, y, w) =
+    ccall(addresses[57], blo_status, (Int64, Ptr{Float64}, Float64, Ptr{Float64}), n, x, y, w)
+blo_project(::Type{Float32}, n, x, y, w) =
+    ccall(addresses[104], blo_status, (Int64, Ptr{Float32}, Float32, Ptr{Float32}), n, x, y, w)
+
+# The constants by their names.
+const CONSTANTS = Tuple{String,Int}[
+    ("BLO_OK", 0),
+    ("BLO_ERR_NULL", -1),
+    ("BLO_ERR_INVALID", -2),
+    ("BLO_ERR_SHAPE", -3),
+    ("BLO_ERR_NON_FINITE", -4),
+    ("BLO_ERR_STRUCT_SIZE", -5),
+    ("BLO_ERR_BUSY", -6),
+    ("BLO_ERR_POISONED", -7),
+    ("BLO_ERR_ASYMMETRIC", -20),
+    ("BLO_ERR_INDEFINITE", -21),
+    ("BLO_ERR_DECOMPOSITION", -22),
+    ("BLO_ERR_UNSUPPORTED", -40),
+    ("BLO_ERR_FILE", -41),
+    ("BLO_ERR_CALLBACK", -60),
+    ("BLO_ERR_PANIC", -100),
+    ("BLO_ABI_VERSION", 0),
+    ("BLO_CAPABILITY_AVX2", 1),
+    ("BLO_CAPABILITY_AVX512", 2),
+    ("BLO_CAPABILITY_CUDA", 4),
+    ("BLO_LOSS_SQUARED", 0),
+    ("BLO_LOSS_LOGISTIC", 1),
+    ("BLO_LOSS_SOFTMAX", 2),
+    ("BLO_OUTER_TARGETS", 0),
+    ("BLO_OUTER_RAW_L2", 1),
+    ("BLO_OUTER_LOG_L2", 2),
+    ("BLO_OUTER_EXAMPLE_WEIGHTS", 3),
+    ("BLO_GROUP_ALL", 0),
+    ("BLO_GROUP_FEATURE", 1),
+    ("BLO_GROUP_CLASS", 2),
+    ("BLO_REDUCTION_SUM", 0),
+    ("BLO_REDUCTION_MEAN", 1),
+    ("BLO_ACTIVATION_IDENTITY", 0),
+    ("BLO_ACTIVATION_RELU", 1),
+    ("BLO_ACTIVATION_TANH", 2),
+    ("BLO_ACTIVATION_SOFTPLUS", 3),
+    ("BLO_ACTIVATION_GELU", 4),
+    ("BLO_ACTIVATION_SILU", 5),
+    ("BLO_NETWORK_LOSS_CROSS_ENTROPY", 0),
+    ("BLO_NETWORK_LOSS_SQUARED", 1),
+    ("BLO_NETWORK_OUTER_INPUTS", 0),
+    ("BLO_NETWORK_OUTER_TARGETS", 1),
+    ("BLO_NETWORK_OUTER_INPUTS_AND_LABEL_LOGITS", 2),
+    ("BLO_NETWORK_OUTER_LOG_L2", 3),
+    ("BLO_NETWORK_OUTER_EXAMPLE_WEIGHTS", 4),
+    ("BLO_NETWORK_OUTER_LINEAR_AUGMENTATION", 5),
+    ("BLO_NETWORK_OUTER_PROXIMAL_CENTRE", 6),
+    ("BLO_NETWORK_GROUP_ALL", 0),
+    ("BLO_NETWORK_GROUP_LAYER", 1),
+    ("BLO_NETWORK_GROUP_PARAMETER", 2),
+    ("BLO_INIT_GLOROT", 0),
+    ("BLO_INIT_HE", 1),
+    ("BLO_INIT_LECUN", 2),
+    ("BLO_INIT_ZERO", 3),
+    ("BLO_RULE_DESCENT", 0),
+    ("BLO_RULE_MOMENTUM", 1),
+    ("BLO_RULE_ADAM", 2),
+    ("BLO_DEFAULT", -1),
+    ("BLO_ESTIMATOR_MIN_NORM", 0),
+    ("BLO_ESTIMATOR_DAMPED", 1),
+    ("BLO_ESTIMATOR_NEUMANN", 2),
+    ("BLO_ESTIMATOR_NEUMANN_FILTER", 3),
+    ("BLO_ESTIMATOR_CG", 4),
+    ("BLO_ESTIMATOR_IDENTITY", 5),
+    ("BLO_ESTIMATOR_ZERO", 6),
+    ("BLO_ESTIMATOR_UNROLLED", 7),
+    ("BLO_ESTIMATOR_CG_TWICE", 8),
+    ("BLO_ESTIMATOR_MINRES", 9),
+    ("BLO_ESTIMATOR_NYSTROM", 10),
+    ("BLO_ESTIMATOR_GMRES", 11),
+    ("BLO_MODE_REVERSE", 0),
+    ("BLO_MODE_REVERSE_CHECKPOINTED", 1),
+    ("BLO_MODE_FORWARD", 2),
+    ("BLO_BY_LANCZOS", 0),
+    ("BLO_BY_DENSE", 1),
+    ("BLO_STEP_FIXED", 0),
+    ("BLO_STEP_AUTO", 1),
+    ("BLO_GROWTH_STOP", 0),
+    ("BLO_GROWTH_CONTINUE", 1),
+    ("BLO_ENDING_COMPLETED", 0),
+    ("BLO_ENDING_CONVERGED", 1),
+    ("BLO_ENDING_PRODUCT_LIMIT", 2),
+    ("BLO_ENDING_NON_CONTRACTIVE", 3),
+    ("BLO_ENDING_NEGATIVE_CURVATURE", 4),
+    ("BLO_ENDING_SINGULAR", 5),
+    ("BLO_ENDING_STALLED", 6),
+    ("BLO_REQUEST_PRODUCT", 0),
+    ("BLO_REQUEST_DONE", 1),
+    ("BLO_START_COLD", 0),
+    ("BLO_START_WARM", 1),
+    ("BLO_INNER_FIXPOINT", 0),
+    ("BLO_INNER_OPTIMIZER", 1),
+    ("BLO_METHOD_RULE", 0),
+    ("BLO_METHOD_LBFGSB", 1),
+    ("BLO_RUN_CONVERGED", 0),
+    ("BLO_RUN_STEP_LIMIT", 1),
+    ("BLO_RUN_STOPPED", 2),
+    ("BLO_RUN_INNER_DIVERGED", 3),
+    ("BLO_RUN_OUTER_DIVERGED", 4),
+    ("BLO_RUN_STALLED", 5),
+    ("BLO_VERDICT_RIGHT", 0),
+    ("BLO_VERDICT_WRONG", 1),
+    ("BLO_VERDICT_OPEN", 2),
+]
+
+# The fields that are one of several constants, and how the names of those begin.
+const CHOICES = Dict{Tuple{Symbol,Symbol},String}(
+    (:blo_regression_options, :loss) => "BLO_LOSS_",
+    (:blo_regression_options, :outer) => "BLO_OUTER_",
+    (:blo_regression_options, :group) => "BLO_GROUP_",
+    (:blo_regression_options, :reduction) => "BLO_REDUCTION_",
+    (:blo_network_options, :activation) => "BLO_ACTIVATION_",
+    (:blo_network_options, :loss) => "BLO_NETWORK_LOSS_",
+    (:blo_network_options, :outer) => "BLO_NETWORK_OUTER_",
+    (:blo_network_options, :group) => "BLO_NETWORK_GROUP_",
+    (:blo_network_options, :reduction) => "BLO_REDUCTION_",
+    (:blo_rule, :kind) => "BLO_RULE_",
+    (:blo_estimator_options, :kind) => "BLO_ESTIMATOR_",
+    (:blo_estimator_options, :by) => "BLO_BY_",
+    (:blo_estimator_options, :step) => "BLO_STEP_",
+    (:blo_estimator_options, :on_growth) => "BLO_GROWTH_",
+    (:blo_estimator_options, :mode) => "BLO_MODE_",
+    (:blo_report, :ending) => "BLO_ENDING_",
+    (:blo_run_options, :start) => "BLO_START_",
+    (:blo_run_options, :inner) => "BLO_INNER_",
+    (:blo_run_options, :method) => "BLO_METHOD_",
+    (:blo_outcome, :ending) => "BLO_RUN_",
+)
+
+end
