@@ -20,11 +20,22 @@ const SYMBOLS = [
     :blo_network_initial_f64,
     :blo_network_predict_f64,
     :blo_problem_create_callbacks_f64,
+    :blo_device_count,
+    :blo_device_open,
+    :blo_device_name,
+    :blo_device_compute_capability,
+    :blo_device_destroy,
+    :blo_problem_on_device_f64,
     :blo_rule_init,
     :blo_optimizer_create_f64,
     :blo_optimizer_step_f64,
     :blo_optimizer_restart_f64,
     :blo_optimizer_destroy_f64,
+    :blo_lbfgsb_create_f64,
+    :blo_lbfgsb_trial_f64,
+    :blo_lbfgsb_tell_f64,
+    :blo_lbfgsb_state_f64,
+    :blo_lbfgsb_destroy_f64,
     :blo_estimator_options_init,
     :blo_workspace_create_f64,
     :blo_workspace_reserve_f64,
@@ -40,6 +51,7 @@ const SYMBOLS = [
     :blo_response_jvp_f64,
     :blo_response_vjp_f64,
     :blo_influence_f64,
+    :blo_inner_batch_f64,
     :blo_solver_create_f64,
     :blo_solver_solve_f64,
     :blo_solver_destroy_f64,
@@ -47,21 +59,35 @@ const SYMBOLS = [
     :blo_session_start_f64,
     :blo_session_step_f64,
     :blo_session_destroy_f64,
+    :blo_solver_solve_many_f64,
+    :blo_solver_solve_family_f64,
+    :blo_solver_shifted_cg_f64,
     :blo_run_options_init,
     :blo_runner_create_f64,
     :blo_runner_resume_f64,
     :blo_runner_save_f64,
     :blo_runner_reserve_f64,
     :blo_runner_run_f64,
-    :blo_runner_step_f64,
     :blo_runner_state_f64,
     :blo_runner_best_f64,
     :blo_runner_destroy_f64,
+    :blo_runner_step_f64,
+    :blo_runner_begin_step_f64,
+    :blo_runner_end_step_f64,
+    :blo_runner_set_f64,
+    :blo_examples_from_dlpack_f64,
+    :blo_runner_tensor_f64,
+    :blo_workspace_tensor_f64,
     :blo_check_derivatives_f64,
     :blo_equilibrium_residuals_f64,
     :blo_retraining_gap_f64,
     :blo_spectrum_f64,
     :blo_project_f64,
+    :blo_optimistic_f64,
+    :blo_pessimistic_f64,
+    :blo_cycle_create_f64,
+    :blo_cycle_step_f64,
+    :blo_cycle_destroy_f64,
     :blo_problem_create_quadratic_f32,
     :blo_problem_create_regression_f32,
     :blo_problem_sizes_f32,
@@ -70,10 +96,16 @@ const SYMBOLS = [
     :blo_network_initial_f32,
     :blo_network_predict_f32,
     :blo_problem_create_callbacks_f32,
+    :blo_problem_on_device_f32,
     :blo_optimizer_create_f32,
     :blo_optimizer_step_f32,
     :blo_optimizer_restart_f32,
     :blo_optimizer_destroy_f32,
+    :blo_lbfgsb_create_f32,
+    :blo_lbfgsb_trial_f32,
+    :blo_lbfgsb_tell_f32,
+    :blo_lbfgsb_state_f32,
+    :blo_lbfgsb_destroy_f32,
     :blo_workspace_create_f32,
     :blo_workspace_reserve_f32,
     :blo_workspace_destroy_f32,
@@ -88,6 +120,7 @@ const SYMBOLS = [
     :blo_response_jvp_f32,
     :blo_response_vjp_f32,
     :blo_influence_f32,
+    :blo_inner_batch_f32,
     :blo_solver_create_f32,
     :blo_solver_solve_f32,
     :blo_solver_destroy_f32,
@@ -95,20 +128,34 @@ const SYMBOLS = [
     :blo_session_start_f32,
     :blo_session_step_f32,
     :blo_session_destroy_f32,
+    :blo_solver_solve_many_f32,
+    :blo_solver_solve_family_f32,
+    :blo_solver_shifted_cg_f32,
     :blo_runner_create_f32,
     :blo_runner_resume_f32,
     :blo_runner_save_f32,
     :blo_runner_reserve_f32,
     :blo_runner_run_f32,
-    :blo_runner_step_f32,
     :blo_runner_state_f32,
     :blo_runner_best_f32,
     :blo_runner_destroy_f32,
+    :blo_runner_step_f32,
+    :blo_runner_begin_step_f32,
+    :blo_runner_end_step_f32,
+    :blo_runner_set_f32,
+    :blo_examples_from_dlpack_f32,
+    :blo_runner_tensor_f32,
+    :blo_workspace_tensor_f32,
     :blo_check_derivatives_f32,
     :blo_equilibrium_residuals_f32,
     :blo_retraining_gap_f32,
     :blo_spectrum_f32,
     :blo_project_f32,
+    :blo_optimistic_f32,
+    :blo_pessimistic_f32,
+    :blo_cycle_create_f32,
+    :blo_cycle_step_f32,
+    :blo_cycle_destroy_f32,
 ]
 const addresses = fill(C_NULL, length(SYMBOLS))
 
@@ -154,6 +201,20 @@ const BLO_ERR_FILE = -41
 "A callback returned other than 0; the message names it and has its number."
 const BLO_ERR_CALLBACK = -60
 
+"No GPU to work on: no driver, one that is too old, no device, or a library built without CUDA. The message says which."
+const BLO_ERR_NO_DEVICE = -80
+
+"The GPU's memory does not suffice. What was made on the device is of no use after it."
+const BLO_ERR_DEVICE_MEMORY = -81
+
+"""
+```text
+A call of the GPU's driver failed, maybe for earlier work; the message has the driver's words. What was made on the
+device is of no use after it.
+```
+"""
+const BLO_ERR_DEVICE = -82
+
 """
 ```text
 A bug of this library was contained; Rust may have written about it to stderr. A handle
@@ -176,7 +237,7 @@ const BLO_CAPABILITY_AVX2 = 1
 "capabilities: AVX-512 kernels are used on this machine."
 const BLO_CAPABILITY_AVX512 = 2
 
-"capabilities: problems can run on an NVIDIA GPU. Never set in this version."
+"capabilities: there is an NVIDIA GPU that problems can run on; see blo_device_open."
 const BLO_CAPABILITY_CUDA = 4
 
 "loss: (phi'w - t)^2 / 2."
@@ -289,6 +350,20 @@ const BLO_RULE_MOMENTUM = 1
 
 "rule: Adam with bias correction."
 const BLO_RULE_ADAM = 2
+
+"next: F and its gradient are wanted at the trial."
+const BLO_NEXT_EVALUATE = 0
+
+"next: the end: the projected gradient is at most the tolerance at the trial, the last accepted point."
+const BLO_NEXT_CONVERGED = 1
+
+"""
+```text
+next: the end: no lower F can be found from the trial, the last accepted point: F is at its rounding floor, or the gradient
+is not F's.
+```
+"""
+const BLO_NEXT_STALLED = 2
 
 "In a field that says so: take the default."
 const BLO_DEFAULT = -1
@@ -459,6 +534,15 @@ those of the last accepted point.
 """
 const BLO_RUN_STALLED = 5
 
+"vector: u, where the runner is. Not of a workspace, to which u is given."
+const BLO_VECTOR_U = 0
+
+"vector: w, where the runner is. Not of a workspace, to which w is given."
+const BLO_VECTOR_W = 1
+
+"vector: the hypergradient of the last call that made one."
+const BLO_VECTOR_HYPERGRADIENT = 2
+
 "verdict: everything that the problem has agrees with differences."
 const BLO_VERDICT_RIGHT = 0
 
@@ -467,6 +551,38 @@ const BLO_VERDICT_WRONG = 1
 
 "verdict: nothing is wrong, but not all could be judged: a kink, rounding, or a callback that failed."
 const BLO_VERDICT_OPEN = 2
+
+"projection: that of w0 on the set, every time."
+const BLO_PROJECTION_COLD = 0
+
+"projection: that of the w before: Kaczmarz's method."
+const BLO_PROJECTION_FULL_WARM = 1
+
+"projection: some gradient steps on (x'w - y)^2 / 2 from the w before. Uses alpha, steps."
+const BLO_PROJECTION_PARTIAL_WARM = 2
+
+"""
+```text
+Inner problems { w : x_i'w = y_i } that are solved one after the other, over and over: where warm starts by turns go. With a
+common solution both warm starts go to the one nearest to w0, whatever the order; a cold start forgets all but the last
+row.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different cycles are independent.
+```
+"""
+struct blo_cycle{T} end
+
+"An open GPU. Problems on it keep it open after its handle was destroyed. Threads may share it."
+struct blo_device end
+
+"""
+```text
+L-BFGS-B: minimizes a function in a box. It names a point, the trial, and is told F and the gradient there, again and again.
+
+One call at a time may use it (BLO_ERR_BUSY otherwise); different ones are independent.
+```
+"""
+struct blo_lbfgsb{T} end
 
 """
 ```text
@@ -600,8 +716,27 @@ end
 
 """
 ```text
+Takes back what was lent to a problem.
+
+- user_data: as given with it
+
+Called once, when the last of the problem and all that was made from it has ended, on the thread that ended it. Not called
+after a creation that failed: what it would have been lent is still the caller's. It must return: no C++ exception and no
+longjmp may leave it.
+```
+"""
+macro blo_release_fn(data, f)
+    esc(:(@cfunction($f, Cvoid, ($data,))))
+end
+
+"""
+```text
 Examples as rows: a design matrix and targets. A bias is a column of ones. Set the struct to zero, struct_size to its
 size, then the fields. Strides are elements from row to row; 0: no gaps.
+
+Without release the arrays are copied. With it they are lent: read where they are, which needs rows without gaps and
+elements at multiples of their size; nobody may write to them before release is called. For arrays that last longer than
+anything, give a release that does nothing.
 ```
 """
 struct blo_examples{T}
@@ -626,6 +761,10 @@ struct blo_examples{T}
     targets::Ptr{T}
     "The stride of targets."
     targets_stride::Int64
+    "NULL (the default): the arrays are copied. Else they are lent, and release is called once when they are free again."
+    release::Ptr{Cvoid}
+    "Passed to release."
+    release_data::Ptr{Cvoid}
 end
 
 "What a network problem is. Initialise it with blo_network_options_init, then set what differs."
@@ -727,6 +866,8 @@ struct blo_callbacks{T}
     mixed_vjp::Ptr{Cvoid}
     "M v; may be NULL. For what differentiates forward: BLO_MODE_FORWARD, and the response along a change of u."
     mixed_jvp::Ptr{Cvoid}
+    "Called once with user_data when no function will be called any more; may be NULL."
+    release::Ptr{Cvoid}
 end
 
 """
@@ -1117,7 +1258,7 @@ BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_quadratic(::Type{Float64}, terms, problem) =
     ccall(addresses[7], blo_status, (Ptr{blo_quadratics{Float64}}, Ptr{Ptr{blo_problem{Float64}}}), terms, problem)
 blo_problem_create_quadratic(::Type{Float32}, terms, problem) =
-    ccall(addresses[58], blo_status, (Ptr{blo_quadratics{Float32}}, Ptr{Ptr{blo_problem{Float32}}}), terms, problem)
+    ccall(addresses[84], blo_status, (Ptr{blo_quadratics{Float32}}, Ptr{Ptr{blo_problem{Float32}}}), terms, problem)
 
 """
 ```text
@@ -1125,7 +1266,8 @@ Makes a linear regression, with loss l of the logits z = W phi:
 f(u, w) = s sum_i a_i l(z_i, t_i) + sum_j c_j w_j^2 / 2, s = 1 or 1/n, and F(w) = 1/N sum_i l(z_i, t_i) over the N
 outer examples. The options say which of t, c and a is u.
 
-- inner, outer [in]: the examples, of as many features; copied. inner.targets may be NULL with BLO_OUTER_TARGETS
+- inner, outer [in]: the examples, of as many features; copied or lent. inner.targets may be NULL with
+  BLO_OUTER_TARGETS
 - options [in]: what the regression is; NULL for the defaults
 - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 
@@ -1139,7 +1281,7 @@ BLO_ERR_NON_FINITE; BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_regression(::Type{Float64}, inner, outer, options, problem) =
     ccall(addresses[8], blo_status, (Ptr{blo_examples{Float64}}, Ptr{blo_examples{Float64}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float64}}}), inner, outer, options, problem)
 blo_problem_create_regression(::Type{Float32}, inner, outer, options, problem) =
-    ccall(addresses[59], blo_status, (Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float32}}}), inner, outer, options, problem)
+    ccall(addresses[85], blo_status, (Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float32}}}), inner, outer, options, problem)
 
 """
 ```text
@@ -1155,7 +1297,7 @@ Errors: BLO_ERR_NULL or BLO_ERR_INVALID for problem. Since 0.1.
 blo_problem_sizes(::Type{Float64}, problem, n_outer, n_inner, n_examples) =
     ccall(addresses[9], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
 blo_problem_sizes(::Type{Float32}, problem, n_outer, n_inner, n_examples) =
-    ccall(addresses[60], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
+    ccall(addresses[86], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
 
 """
 ```text
@@ -1169,7 +1311,7 @@ No call may be using this handle on another thread. Leaves the message of blo_la
 blo_problem_destroy(::Type{Float64}, problem) =
     ccall(addresses[10], Cvoid, (Ptr{Ptr{blo_problem{Float64}}},), problem)
 blo_problem_destroy(::Type{Float32}, problem) =
-    ccall(addresses[61], Cvoid, (Ptr{Ptr{blo_problem{Float32}}},), problem)
+    ccall(addresses[87], Cvoid, (Ptr{Ptr{blo_problem{Float32}}},), problem)
 
 """
 ```text
@@ -1193,7 +1335,7 @@ F(w) = 1/N sum_i l(net(x_i; w), t_i) over the N outer examples.
 
 - n_widths [in], widths [in, n_widths]: the widths d, ..., c from inputs to outputs, at least two; two make a linear
   model
-- inner, outer [in]: the examples; copied. inner.design and inner.targets may be NULL where u sets them (inner.rows
+- inner, outer [in]: the examples; copied or lent. inner.design and inner.targets may be NULL where u sets them (inner.rows
   counts all the same)
 - options [in]: what the problem is; NULL for the defaults
 - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
@@ -1207,7 +1349,7 @@ BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_network(::Type{Float64}, n_widths, widths, inner, outer, options, problem) =
     ccall(addresses[12], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float64}}, Ptr{blo_examples{Float64}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float64}}}), n_widths, widths, inner, outer, options, problem)
 blo_problem_create_network(::Type{Float32}, n_widths, widths, inner, outer, options, problem) =
-    ccall(addresses[62], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float32}}}), n_widths, widths, inner, outer, options, problem)
+    ccall(addresses[88], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float32}}}), n_widths, widths, inner, outer, options, problem)
 
 """
 ```text
@@ -1224,7 +1366,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for another problem; BLO_ERR_INVALID; 
 blo_network_initial(::Type{Float64}, problem, init, seed, w, n_inner) =
     ccall(addresses[13], blo_status, (Ptr{blo_problem{Float64}}, Int32, UInt64, Ptr{Float64}, Int64), problem, init, seed, w, n_inner)
 blo_network_initial(::Type{Float32}, problem, init, seed, w, n_inner) =
-    ccall(addresses[63], blo_status, (Ptr{blo_problem{Float32}}, Int32, UInt64, Ptr{Float32}, Int64), problem, init, seed, w, n_inner)
+    ccall(addresses[89], blo_status, (Ptr{blo_problem{Float32}}, Int32, UInt64, Ptr{Float32}, Int64), problem, init, seed, w, n_inner)
 
 """
 ```text
@@ -1242,7 +1384,7 @@ Allocates. Since 0.1.
 blo_network_predict(::Type{Float64}, problem, w, n_inner, x, rows, x_stride, out) =
     ccall(addresses[14], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Int64, Ptr{Float64}), problem, w, n_inner, x, rows, x_stride, out)
 blo_network_predict(::Type{Float32}, problem, w, n_inner, x, rows, x_stride, out) =
-    ccall(addresses[64], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Int64, Ptr{Float32}), problem, w, n_inner, x, rows, x_stride, out)
+    ccall(addresses[90], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Int64, Ptr{Float32}), problem, w, n_inner, x, rows, x_stride, out)
 
 """
 ```text
@@ -1251,7 +1393,7 @@ Makes a problem of the caller's functions.
 - n_outer, n_inner [in]: the lengths of u and w, 1 or above
 - callbacks [in]: the functions; the struct is copied
 - user_data [in]: passed to each of them; may be NULL; lent until the problem, and all that was made from it, is
-  destroyed
+  destroyed: see release in blo_callbacks_f64
 - problem [out]: the problem, NULL after an error; end it with blo_problem_destroy_f64
 
 Errors: BLO_ERR_NULL, also for a missing function other than mixed_jvp; BLO_ERR_INVALID for a size below 1;
@@ -1261,7 +1403,94 @@ BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_callbacks(::Type{Float64}, n_outer, n_inner, callbacks, user_data, problem) =
     ccall(addresses[15], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float64}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float64}}}), n_outer, n_inner, callbacks, user_data, problem)
 blo_problem_create_callbacks(::Type{Float32}, n_outer, n_inner, callbacks, user_data, problem) =
-    ccall(addresses[65], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float32}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float32}}}), n_outer, n_inner, callbacks, user_data, problem)
+    ccall(addresses[91], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float32}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float32}}}), n_outer, n_inner, callbacks, user_data, problem)
+
+"""
+```text
+The number of GPUs that can be opened: 0 without a driver, or with one that is too old. blo_device_open then tells why.
+
+- count [out]: the number
+
+The same for the life of the process. Errors: BLO_ERR_NULL. Since 0.1.
+```
+"""
+blo_device_count(count) =
+    ccall(addresses[16], blo_status, (Ptr{Int64},), count)
+
+"""
+```text
+Opens a GPU.
+
+- index [in]: which, from 0
+- device [out]: the handle, NULL after an error; end it with blo_device_destroy
+
+Errors: BLO_ERR_NULL; BLO_ERR_NO_DEVICE; BLO_ERR_INVALID for an index that no device has; BLO_ERR_DEVICE;
+BLO_ERR_DEVICE_MEMORY. Since 0.1.
+```
+"""
+blo_device_open(index, device) =
+    ccall(addresses[17], blo_status, (Int64, Ptr{Ptr{blo_device}}), index, device)
+
+"""
+```text
+Copies the name of a GPU.
+
+- device [in]: the GPU
+- buffer [out, capacity bytes]: the name, cut if it does not fit, always closed by a NUL; NULL if capacity is 0
+- capacity [in]: the size of buffer
+- needed [out]: the capacity that holds the whole name and its NUL; may be NULL
+
+Errors: BLO_ERR_NULL. Since 0.1.
+```
+"""
+blo_device_name(device, buffer, capacity, needed) =
+    ccall(addresses[18], blo_status, (Ptr{blo_device}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), device, buffer, capacity, needed)
+
+"""
+```text
+The compute capability of a GPU, such as 9.0.
+
+- device [in]: the GPU
+- major, minor [out]: the numbers
+
+Errors: BLO_ERR_NULL. Since 0.1.
+```
+"""
+blo_device_compute_capability(device, major, minor) =
+    ccall(addresses[19], blo_status, (Ptr{blo_device}, Ptr{Int32}, Ptr{Int32}), device, major, minor)
+
+"""
+```text
+Ends a handle of a GPU and sets *device to NULL. The GPU closes when no problem on it is left.
+
+- device [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+No call may be using this handle on another thread. Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_device_destroy(device) =
+    ccall(addresses[20], Cvoid, (Ptr{Ptr{blo_device}},), device)
+
+"""
+```text
+Puts a problem on a GPU: the same problem, whose objectives, products and solves are computed there. Workspaces and runners
+take it as any other, with every estimator and loop; u, w and results stay in host memory, and are copied at each call. A
+solve is one call, whatever its number of products. Eigendecompositions and inner fixpoints are made on the host.
+
+- problem [in]: a quadratic or a network; it may be destroyed after this
+- device [in]: the GPU
+- on_device [out]: the problem on it, NULL after an error; end it with blo_problem_destroy_f64
+
+Results are those of the host up to rounding, and equal bits for equal input on the same GPU and driver.
+
+Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for other problems; BLO_ERR_DEVICE; BLO_ERR_DEVICE_MEMORY. Calls with what was
+made from it have the last two as well. Since 0.1.
+```
+"""
+blo_problem_on_device(::Type{Float64}, problem, device, on_device) =
+    ccall(addresses[21], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_device}, Ptr{Ptr{blo_problem{Float64}}}), problem, device, on_device)
+blo_problem_on_device(::Type{Float32}, problem, device, on_device) =
+    ccall(addresses[92], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_device}, Ptr{Ptr{blo_problem{Float32}}}), problem, device, on_device)
 
 """
 ```text
@@ -1273,7 +1502,7 @@ Errors: BLO_ERR_NULL. Since 0.1.
 ```
 """
 blo_rule_init(rule) =
-    ccall(addresses[16], blo_status, (Ptr{blo_rule},), rule)
+    ccall(addresses[22], blo_status, (Ptr{blo_rule},), rule)
 
 """
 ```text
@@ -1287,9 +1516,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID. Since 0.1.
 ```
 """
 blo_optimizer_create(::Type{Float64}, rule, n, optimizer) =
-    ccall(addresses[17], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float64}}}), rule, n, optimizer)
+    ccall(addresses[23], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float64}}}), rule, n, optimizer)
 blo_optimizer_create(::Type{Float32}, rule, n, optimizer) =
-    ccall(addresses[66], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float32}}}), rule, n, optimizer)
+    ccall(addresses[93], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float32}}}), rule, n, optimizer)
 
 """
 ```text
@@ -1305,9 +1534,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_optimizer_step(::Type{Float64}, optimizer, gradient, x, n) =
-    ccall(addresses[18], blo_status, (Ptr{blo_optimizer{Float64}}, Ptr{Float64}, Ptr{Float64}, Int64), optimizer, gradient, x, n)
+    ccall(addresses[24], blo_status, (Ptr{blo_optimizer{Float64}}, Ptr{Float64}, Ptr{Float64}, Int64), optimizer, gradient, x, n)
 blo_optimizer_step(::Type{Float32}, optimizer, gradient, x, n) =
-    ccall(addresses[67], blo_status, (Ptr{blo_optimizer{Float32}}, Ptr{Float32}, Ptr{Float32}, Int64), optimizer, gradient, x, n)
+    ccall(addresses[94], blo_status, (Ptr{blo_optimizer{Float32}}, Ptr{Float32}, Ptr{Float32}, Int64), optimizer, gradient, x, n)
 
 """
 ```text
@@ -1319,9 +1548,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_optimizer_restart(::Type{Float64}, optimizer) =
-    ccall(addresses[19], blo_status, (Ptr{blo_optimizer{Float64}},), optimizer)
+    ccall(addresses[25], blo_status, (Ptr{blo_optimizer{Float64}},), optimizer)
 blo_optimizer_restart(::Type{Float32}, optimizer) =
-    ccall(addresses[68], blo_status, (Ptr{blo_optimizer{Float32}},), optimizer)
+    ccall(addresses[95], blo_status, (Ptr{blo_optimizer{Float32}},), optimizer)
 
 """
 ```text
@@ -1333,9 +1562,91 @@ Leaves the message of blo_last_error alone. Since 0.1.
 ```
 """
 blo_optimizer_destroy(::Type{Float64}, optimizer) =
-    ccall(addresses[20], Cvoid, (Ptr{Ptr{blo_optimizer{Float64}}},), optimizer)
+    ccall(addresses[26], Cvoid, (Ptr{Ptr{blo_optimizer{Float64}}},), optimizer)
 blo_optimizer_destroy(::Type{Float32}, optimizer) =
-    ccall(addresses[69], Cvoid, (Ptr{Ptr{blo_optimizer{Float32}}},), optimizer)
+    ccall(addresses[96], Cvoid, (Ptr{Ptr{blo_optimizer{Float32}}},), optimizer)
+
+"""
+```text
+Makes a minimization.
+
+- x [in, n], n [in]: where it begins, within the bounds, which is the first trial; and its length, 1 or above
+- lower, upper [in, n]: the bounds, which may be infinite, and equal; NULL: none
+- memory [in]: the pairs that are kept, 1 to 100; 10 is usual
+- tolerance [in]: it ends where the projected gradient |P(x - g) - x| is at most this; 0 or above
+- lbfgsb [out]: the handle, NULL after an error; end it with blo_lbfgsb_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID, also for bounds that are NaN or crossed and an x outside of them;
+BLO_ERR_NON_FINITE. Since 0.1.
+```
+"""
+blo_lbfgsb_create(::Type{Float64}, x, n, lower, upper, memory, tolerance, lbfgsb) =
+    ccall(addresses[27], blo_status, (Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Int64, Float64, Ptr{Ptr{blo_lbfgsb{Float64}}}), x, n, lower, upper, memory, tolerance, lbfgsb)
+blo_lbfgsb_create(::Type{Float32}, x, n, lower, upper, memory, tolerance, lbfgsb) =
+    ccall(addresses[97], blo_status, (Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Int64, Float64, Ptr{Ptr{blo_lbfgsb{Float32}}}), x, n, lower, upper, memory, tolerance, lbfgsb)
+
+"""
+```text
+Where F is to be evaluated; after the end, the last accepted point.
+
+- lbfgsb [in]: the minimization
+- trial [out, n], n [in]: the point, and its length
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_lbfgsb_trial(::Type{Float64}, lbfgsb, trial, n) =
+    ccall(addresses[28], blo_status, (Ptr{blo_lbfgsb{Float64}}, Ptr{Float64}, Int64), lbfgsb, trial, n)
+blo_lbfgsb_trial(::Type{Float32}, lbfgsb, trial, n) =
+    ccall(addresses[98], blo_status, (Ptr{blo_lbfgsb{Float32}}, Ptr{Float32}, Int64), lbfgsb, trial, n)
+
+"""
+```text
+Tells F and its gradient at the trial. What is not finite makes the next trial step back, but for the first one, where it is
+an error. After the end it says the end again. Allocates nothing.
+
+- lbfgsb [in]: the minimization
+- value [in]: F, a double for both precisions
+- gradient [in, n], n [in]: at the trial, and its length
+- next [out]: one of BLO_NEXT_
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE at the first trial; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_lbfgsb_tell(::Type{Float64}, lbfgsb, value, gradient, n, next) =
+    ccall(addresses[29], blo_status, (Ptr{blo_lbfgsb{Float64}}, Float64, Ptr{Float64}, Int64, Ptr{Int32}), lbfgsb, value, gradient, n, next)
+blo_lbfgsb_tell(::Type{Float32}, lbfgsb, value, gradient, n, next) =
+    ccall(addresses[99], blo_status, (Ptr{blo_lbfgsb{Float32}}, Float64, Ptr{Float32}, Int64, Ptr{Int32}), lbfgsb, value, gradient, n, next)
+
+"""
+```text
+The last accepted point; the start, before F was told there.
+
+- lbfgsb [in]: the minimization
+- x [out, n], n [in]: the point, and its length; x may be NULL
+- value [out]: F there, a double for both precisions, infinite before it was told; may be NULL
+
+Allocates nothing. Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_lbfgsb_state(::Type{Float64}, lbfgsb, x, n, value) =
+    ccall(addresses[30], blo_status, (Ptr{blo_lbfgsb{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), lbfgsb, x, n, value)
+blo_lbfgsb_state(::Type{Float32}, lbfgsb, x, n, value) =
+    ccall(addresses[100], blo_status, (Ptr{blo_lbfgsb{Float32}}, Ptr{Float32}, Int64, Ptr{Float64}), lbfgsb, x, n, value)
+
+"""
+```text
+Ends a minimization and sets *lbfgsb to NULL.
+
+- lbfgsb [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_lbfgsb_destroy(::Type{Float64}, lbfgsb) =
+    ccall(addresses[31], Cvoid, (Ptr{Ptr{blo_lbfgsb{Float64}}},), lbfgsb)
+blo_lbfgsb_destroy(::Type{Float32}, lbfgsb) =
+    ccall(addresses[101], Cvoid, (Ptr{Ptr{blo_lbfgsb{Float32}}},), lbfgsb)
 
 """
 ```text
@@ -1349,7 +1660,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released on
 ```
 """
 blo_estimator_options_init(options, size) =
-    ccall(addresses[21], blo_status, (Ptr{blo_estimator_options}, Csize_t), options, size)
+    ccall(addresses[32], blo_status, (Ptr{blo_estimator_options}, Csize_t), options, size)
 
 """
 ```text
@@ -1362,9 +1673,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for another kind of handle. Since 0.1.
 ```
 """
 blo_workspace_create(::Type{Float64}, problem, workspace) =
-    ccall(addresses[22], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Ptr{blo_workspace{Float64}}}), problem, workspace)
+    ccall(addresses[33], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Ptr{blo_workspace{Float64}}}), problem, workspace)
 blo_workspace_create(::Type{Float32}, problem, workspace) =
-    ccall(addresses[70], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Ptr{blo_workspace{Float32}}}), problem, workspace)
+    ccall(addresses[102], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Ptr{blo_workspace{Float32}}}), problem, workspace)
 
 """
 ```text
@@ -1381,9 +1692,9 @@ BLO_ERR_STRUCT_SIZE; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_workspace_reserve(::Type{Float64}, workspace, estimator, bytes) =
-    ccall(addresses[23], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
+    ccall(addresses[34], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
 blo_workspace_reserve(::Type{Float32}, workspace, estimator, bytes) =
-    ccall(addresses[71], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
+    ccall(addresses[103], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
 
 """
 ```text
@@ -1395,9 +1706,9 @@ Leaves the message of blo_last_error alone. Since 0.1.
 ```
 """
 blo_workspace_destroy(::Type{Float64}, workspace) =
-    ccall(addresses[24], Cvoid, (Ptr{Ptr{blo_workspace{Float64}}},), workspace)
+    ccall(addresses[35], Cvoid, (Ptr{Ptr{blo_workspace{Float64}}},), workspace)
 blo_workspace_destroy(::Type{Float32}, workspace) =
-    ccall(addresses[72], Cvoid, (Ptr{Ptr{blo_workspace{Float32}}},), workspace)
+    ccall(addresses[104], Cvoid, (Ptr{Ptr{blo_workspace{Float32}}},), workspace)
 
 """
 ```text
@@ -1410,7 +1721,8 @@ H^-1 (partial F / partial w) at (u, w).
 - w [in, n_inner], n_inner [in]: the inner parameters, best a solution of the inner problem at u, and their
   number
 - hypergradient [out, n_outer]: the result
-- q [out, n_inner]: q; may be NULL. After unrolling: the sum of alpha times the adjoint states
+- q [out, n_inner]: q; may be NULL. After unrolling: the sum of alpha times the adjoint states, or zero where it was not
+  formed (forward mode, and one differentiated step of a network with few inner examples)
 - report [out]: how the solve went; may be NULL; struct_size to be set
 
 Outputs may overlap u and w, and are written only if the call succeeds. A solve that did not do all that was
@@ -1423,9 +1735,9 @@ BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_hypergradient(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report) =
-    ccall(addresses[25], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
+    ccall(addresses[36], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
 blo_hypergradient(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report) =
-    ccall(addresses[73], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
+    ccall(addresses[105], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
 
 """
 ```text
@@ -1441,9 +1753,9 @@ BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_inner(::Type{Float64}, workspace, u, n_outer, w, n_inner, value, gradient) =
-    ccall(addresses[26], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient)
+    ccall(addresses[37], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient)
 blo_inner(::Type{Float32}, workspace, u, n_outer, w, n_inner, value, gradient) =
-    ccall(addresses[74], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient)
+    ccall(addresses[106], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient)
 
 """
 ```text
@@ -1458,9 +1770,9 @@ Errors: as blo_inner_f64. Since 0.1.
 ```
 """
 blo_outer(::Type{Float64}, workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w) =
-    ccall(addresses[27], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
+    ccall(addresses[38], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
 blo_outer(::Type{Float32}, workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w) =
-    ccall(addresses[75], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
+    ccall(addresses[107], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
 
 """
 ```text
@@ -1474,9 +1786,9 @@ Errors: as blo_inner_f64, and BLO_ERR_UNSUPPORTED for other problems. Since 0.1.
 ```
 """
 blo_fixpoint(::Type{Float64}, workspace, u, n_outer, w, n_inner) =
-    ccall(addresses[28], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
+    ccall(addresses[39], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
 blo_fixpoint(::Type{Float32}, workspace, u, n_outer, w, n_inner) =
-    ccall(addresses[76], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
+    ccall(addresses[108], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
 
 """
 ```text
@@ -1489,9 +1801,9 @@ Errors: as blo_inner_f64. Since 0.1.
 ```
 """
 blo_linearize(::Type{Float64}, workspace, u, n_outer, w, n_inner) =
-    ccall(addresses[29], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
+    ccall(addresses[40], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
 blo_linearize(::Type{Float32}, workspace, u, n_outer, w, n_inner) =
-    ccall(addresses[77], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
+    ccall(addresses[109], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
 
 """
 ```text
@@ -1506,9 +1818,9 @@ is not linearized; BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_hvp(::Type{Float64}, workspace, v, n_inner, out) =
-    ccall(addresses[30], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
+    ccall(addresses[41], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
 blo_hvp(::Type{Float32}, workspace, v, n_inner, out) =
-    ccall(addresses[78], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
+    ccall(addresses[110], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
 
 """
 ```text
@@ -1522,9 +1834,9 @@ Errors: as blo_hvp_f64. Since 0.1.
 ```
 """
 blo_mixed_vjp(::Type{Float64}, workspace, v, n_inner, out) =
-    ccall(addresses[31], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
+    ccall(addresses[42], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
 blo_mixed_vjp(::Type{Float32}, workspace, v, n_inner, out) =
-    ccall(addresses[79], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
+    ccall(addresses[111], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
 
 """
 ```text
@@ -1538,9 +1850,9 @@ Errors: as blo_hvp_f64, and BLO_ERR_UNSUPPORTED for callbacks without mixed_jvp.
 ```
 """
 blo_mixed_jvp(::Type{Float64}, workspace, du, n_outer, out) =
-    ccall(addresses[32], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, du, n_outer, out)
+    ccall(addresses[43], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, du, n_outer, out)
 blo_mixed_jvp(::Type{Float32}, workspace, du, n_outer, out) =
-    ccall(addresses[80], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, du, n_outer, out)
+    ccall(addresses[112], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, du, n_outer, out)
 
 """
 ```text
@@ -1557,9 +1869,9 @@ Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for callbacks without 
 ```
 """
 blo_response_jvp(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, du, out, report) =
-    ccall(addresses[33], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
+    ccall(addresses[44], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
 blo_response_jvp(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, du, out, report) =
-    ccall(addresses[81], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
+    ccall(addresses[113], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
 
 """
 ```text
@@ -1576,9 +1888,9 @@ Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for unrolling. Since 0
 ```
 """
 blo_response_vjp(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, v, out, report) =
-    ccall(addresses[34], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
+    ccall(addresses[45], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
 blo_response_vjp(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, v, out, report) =
-    ccall(addresses[82], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
+    ccall(addresses[114], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
 
 """
 ```text
@@ -1596,9 +1908,29 @@ Since 0.1.
 ```
 """
 blo_influence(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report) =
-    ccall(addresses[35], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
+    ccall(addresses[46], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
 blo_influence(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report) =
-    ccall(addresses[83], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
+    ccall(addresses[115], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
+
+"""
+```text
+The inner objective on a batch B of its n examples, for loops of the caller's own: f_B = n/|B| sum_{i in B} f_i + penalties,
+whose expectation over uniform batches is f. An index that occurs twice counts twice.
+
+- workspace [in]: a workspace of a problem with examples
+- batch [in, size], size [in]: the indices of the examples, from 0, and their number, 1 or above
+- u [in, n_outer], n_outer [in], w [in, n_inner], n_inner [in]: where, and the problem's sizes
+- value [out]: a double for both precisions; may be NULL
+- gradient [out, n_inner]: may be NULL
+
+Allocates where size is larger than before. Errors: as blo_inner_f64; BLO_ERR_INVALID for size and for an index that is no
+example's; BLO_ERR_UNSUPPORTED for problems that are no sum over examples. Since 0.1.
+```
+"""
+blo_inner_batch(::Type{Float64}, workspace, batch, size, u, n_outer, w, n_inner, value, gradient) =
+    ccall(addresses[47], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Int64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), workspace, batch, size, u, n_outer, w, n_inner, value, gradient)
+blo_inner_batch(::Type{Float32}, workspace, batch, size, u, n_outer, w, n_inner, value, gradient) =
+    ccall(addresses[116], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Int64}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, batch, size, u, n_outer, w, n_inner, value, gradient)
 
 """
 ```text
@@ -1613,9 +1945,9 @@ unrolling. Since 0.1.
 ```
 """
 blo_solver_create(::Type{Float64}, n, estimator, solver) =
-    ccall(addresses[36], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float64}}}), n, estimator, solver)
+    ccall(addresses[48], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float64}}}), n, estimator, solver)
 blo_solver_create(::Type{Float32}, n, estimator, solver) =
-    ccall(addresses[84], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float32}}}), n, estimator, solver)
+    ccall(addresses[117], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float32}}}), n, estimator, solver)
 
 """
 ```text
@@ -1633,9 +1965,9 @@ BLO_ERR_ASYMMETRIC for a dense solve whose H is not symmetric; BLO_ERR_DECOMPOSI
 ```
 """
 blo_solver_solve(::Type{Float64}, solver, product, user_data, b, n, q, report) =
-    ccall(addresses[37], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
+    ccall(addresses[49], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
 blo_solver_solve(::Type{Float32}, solver, product, user_data, b, n, q, report) =
-    ccall(addresses[85], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
+    ccall(addresses[118], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
 
 """
 ```text
@@ -1647,9 +1979,9 @@ Leaves the message of blo_last_error alone. Since 0.1.
 ```
 """
 blo_solver_destroy(::Type{Float64}, solver) =
-    ccall(addresses[38], Cvoid, (Ptr{Ptr{blo_solver{Float64}}},), solver)
+    ccall(addresses[50], Cvoid, (Ptr{Ptr{blo_solver{Float64}}},), solver)
 blo_solver_destroy(::Type{Float32}, solver) =
-    ccall(addresses[86], Cvoid, (Ptr{Ptr{blo_solver{Float32}}},), solver)
+    ccall(addresses[119], Cvoid, (Ptr{Ptr{blo_solver{Float32}}},), solver)
 
 """
 ```text
@@ -1663,9 +1995,9 @@ Errors: as blo_solver_create_f64. Since 0.1.
 ```
 """
 blo_session_create(::Type{Float64}, n, estimator, session) =
-    ccall(addresses[39], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float64}}}), n, estimator, session)
+    ccall(addresses[51], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float64}}}), n, estimator, session)
 blo_session_create(::Type{Float32}, n, estimator, session) =
-    ccall(addresses[87], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float32}}}), n, estimator, session)
+    ccall(addresses[120], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float32}}}), n, estimator, session)
 
 """
 ```text
@@ -1679,9 +2011,9 @@ BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_session_start(::Type{Float64}, session, b, n) =
-    ccall(addresses[40], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64), session, b, n)
+    ccall(addresses[52], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64), session, b, n)
 blo_session_start(::Type{Float32}, session, b, n) =
-    ccall(addresses[88], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64), session, b, n)
+    ccall(addresses[121], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64), session, b, n)
 
 """
 ```text
@@ -1701,9 +2033,9 @@ BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_session_step(::Type{Float64}, session, answer, n, request, vector, report) =
-    ccall(addresses[41], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64, Ptr{Int32}, Ptr{Float64}, Ptr{blo_report}), session, answer, n, request, vector, report)
+    ccall(addresses[53], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64, Ptr{Int32}, Ptr{Float64}, Ptr{blo_report}), session, answer, n, request, vector, report)
 blo_session_step(::Type{Float32}, session, answer, n, request, vector, report) =
-    ccall(addresses[89], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}, Ptr{Float32}, Ptr{blo_report}), session, answer, n, request, vector, report)
+    ccall(addresses[122], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}, Ptr{Float32}, Ptr{blo_report}), session, answer, n, request, vector, report)
 
 """
 ```text
@@ -1715,9 +2047,79 @@ Leaves the message of blo_last_error alone. Since 0.1.
 ```
 """
 blo_session_destroy(::Type{Float64}, session) =
-    ccall(addresses[42], Cvoid, (Ptr{Ptr{blo_session{Float64}}},), session)
+    ccall(addresses[54], Cvoid, (Ptr{Ptr{blo_session{Float64}}},), session)
 blo_session_destroy(::Type{Float32}, session) =
-    ccall(addresses[90], Cvoid, (Ptr{Ptr{blo_session{Float32}}},), session)
+    ccall(addresses[123], Cvoid, (Ptr{Ptr{blo_session{Float32}}},), session)
+
+"""
+```text
+q_i = r(H) b_i for several right-hand sides, with the solver's estimator. A dense decomposition is made once, and counted in
+the first report; all else is one solve after the other.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- count [in]: the number of right-hand sides, 1 or above
+- b [in, count x n], n [in]: the right-hand sides as rows without gaps, and the solver's size
+- q [out, count x n]: the solutions; may be b
+- report [out, count]: how each went; may be NULL; struct_size to be set in each
+
+With start_from_last each starts at the q of its row in the last call for several. Allocates where count is new.
+
+Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count. Since 0.1.
+```
+"""
+blo_solver_solve_many(::Type{Float64}, solver, product, user_data, count, b, n, q, report) =
+    ccall(addresses[55], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, count, b, n, q, report)
+blo_solver_solve_many(::Type{Float32}, solver, product, user_data, count, b, n, q, report) =
+    ccall(addresses[124], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, b, n, q, report)
+
+"""
+```text
+q_i = r_i(H) b for several spectral filters and one right-hand side: BLO_ESTIMATOR_MIN_NORM, BLO_ESTIMATOR_DAMPED and
+BLO_ESTIMATOR_NEUMANN_FILTER, all BLO_BY_LANCZOS, where one process serves them all and the largest number of products is
+what was spent; or all BLO_BY_DENSE, with one decomposition, counted in the first report. The solver's own estimator is not
+used.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- count [in]: the number of filters, 1 or above
+- estimator [in, count]: the filters, one struct behind the other
+- b [in, n], n [in]: the right-hand side, and the solver's size
+- q [out, count x n]: the solutions as rows without gaps; may begin at b
+- report [out, count]: how each went; may be NULL; struct_size to be set in each
+
+Allocates where count is new. Errors: as blo_solver_solve_f64; BLO_ERR_INVALID for count, fields of estimator and filters
+that mix dense and Lanczos; BLO_ERR_UNSUPPORTED for other kinds, refine and start_from_last; BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_solver_solve_family(::Type{Float64}, solver, product, user_data, count, estimator, b, n, q, report) =
+    ccall(addresses[56], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, count, estimator, b, n, q, report)
+blo_solver_solve_family(::Type{Float32}, solver, product, user_data, count, estimator, b, n, q, report) =
+    ccall(addresses[125], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, estimator, b, n, q, report)
+
+"""
+```text
+q_i = (H + epsilon_i I)^-1 b for several epsilon and positive semidefinite H, for the products of the smallest: conjugate
+gradients with shifts, in the memory of one vector for each epsilon. The solver's own estimator is not used.
+
+- solver [in]: the solver
+- product [in]: H, by its products; user_data [in]: passed to it
+- count [in]: the number of dampings, 1 or above
+- epsilon [in, count]: the dampings, above 0, doubles for both precisions
+- tolerance [in]: each stops at a residual this small relative to b; 0: at the rounding floor
+- max_products [in]: the most products, 0 or above
+- b [in, n], n [in]: the right-hand side, and the solver's size
+- q [out, count x n]: the solutions as rows without gaps; may begin at b
+- report [out, count]: how each went, without a residual; may be NULL; struct_size to be set in each
+
+Allocates where count is new. Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count, epsilon, tolerance and
+max_products. Since 0.1.
+```
+"""
+blo_solver_shifted_cg(::Type{Float64}, solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report) =
+    ccall(addresses[57], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Float64, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report)
+blo_solver_shifted_cg(::Type{Float32}, solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report) =
+    ccall(addresses[126], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Float64, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report)
 
 """
 ```text
@@ -1731,7 +2133,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_STRUCT_SIZE for a size below the first released on
 ```
 """
 blo_run_options_init(options, size) =
-    ccall(addresses[43], blo_status, (Ptr{blo_run_options}, Csize_t), options, size)
+    ccall(addresses[58], blo_status, (Ptr{blo_run_options}, Csize_t), options, size)
 
 """
 ```text
@@ -1751,9 +2153,9 @@ out of its bounds; BLO_ERR_UNSUPPORTED for options that do not go together; BLO_
 ```
 """
 blo_runner_create(::Type{Float64}, problem, options, estimator, u, n_outer, w, n_inner, runner) =
-    ccall(addresses[44], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Ptr{blo_runner{Float64}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
+    ccall(addresses[59], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Ptr{blo_runner{Float64}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
 blo_runner_create(::Type{Float32}, problem, options, estimator, u, n_outer, w, n_inner, runner) =
-    ccall(addresses[91], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Ptr{blo_runner{Float32}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
+    ccall(addresses[127], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Ptr{blo_runner{Float32}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
 
 """
 ```text
@@ -1768,9 +2170,9 @@ changed, is no saved run, or one of another version, precision or size. Since 0.
 ```
 """
 blo_runner_resume(::Type{Float64}, problem, path, runner) =
-    ccall(addresses[45], blo_status, (Ptr{blo_problem{Float64}}, Cstring, Ptr{Ptr{blo_runner{Float64}}}), problem, path, runner)
+    ccall(addresses[60], blo_status, (Ptr{blo_problem{Float64}}, Cstring, Ptr{Ptr{blo_runner{Float64}}}), problem, path, runner)
 blo_runner_resume(::Type{Float32}, problem, path, runner) =
-    ccall(addresses[92], blo_status, (Ptr{blo_problem{Float32}}, Cstring, Ptr{Ptr{blo_runner{Float32}}}), problem, path, runner)
+    ccall(addresses[128], blo_status, (Ptr{blo_problem{Float32}}, Cstring, Ptr{Ptr{blo_runner{Float32}}}), problem, path, runner)
 
 """
 ```text
@@ -1784,9 +2186,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for a path that is no UTF-8; BLO_ERR_FILE;
 ```
 """
 blo_runner_save(::Type{Float64}, runner, path) =
-    ccall(addresses[46], blo_status, (Ptr{blo_runner{Float64}}, Cstring), runner, path)
+    ccall(addresses[61], blo_status, (Ptr{blo_runner{Float64}}, Cstring), runner, path)
 blo_runner_save(::Type{Float32}, runner, path) =
-    ccall(addresses[93], blo_status, (Ptr{blo_runner{Float32}}, Cstring), runner, path)
+    ccall(addresses[129], blo_status, (Ptr{blo_runner{Float32}}, Cstring), runner, path)
 
 """
 ```text
@@ -1799,9 +2201,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID where the memory cannot be had; BLO_ERR_BU
 ```
 """
 blo_runner_reserve(::Type{Float64}, runner, bytes) =
-    ccall(addresses[47], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Int64}), runner, bytes)
+    ccall(addresses[62], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Int64}), runner, bytes)
 blo_runner_reserve(::Type{Float32}, runner, bytes) =
-    ccall(addresses[94], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Int64}), runner, bytes)
+    ccall(addresses[130], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Int64}), runner, bytes)
 
 """
 ```text
@@ -1822,26 +2224,9 @@ no closed form; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_runner_run(::Type{Float64}, runner, monitor, user_data, trace_every, trace, capacity, outcome) =
-    ccall(addresses[48], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
+    ccall(addresses[63], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
 blo_runner_run(::Type{Float32}, runner, monitor, user_data, trace_every, trace, capacity, outcome) =
-    ccall(addresses[95], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
-
-"""
-```text
-One outer step: look ahead, hypergradient, u, w.
-
-- runner [in]: the runner
-- hypergradient [out, n_outer]: that of the step; may be NULL
-- report [out]: of its solve; may be NULL; struct_size to be set
-- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
-
-The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1.
-```
-"""
-blo_runner_step(::Type{Float64}, runner, hypergradient, report, diverged) =
-    ccall(addresses[49], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
-blo_runner_step(::Type{Float32}, runner, hypergradient, report, diverged) =
-    ccall(addresses[96], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+    ccall(addresses[131], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
 
 """
 ```text
@@ -1856,9 +2241,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
 ```
 """
 blo_runner_state(::Type{Float64}, runner, u, n_outer, w, n_inner, steps) =
-    ccall(addresses[50], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
+    ccall(addresses[64], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
 blo_runner_state(::Type{Float32}, runner, u, n_outer, w, n_inner, steps) =
-    ccall(addresses[97], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
+    ccall(addresses[132], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
 
 """
 ```text
@@ -1873,9 +2258,9 @@ Errors: as blo_runner_state_f64, and BLO_ERR_INVALID without keep_best or before
 ```
 """
 blo_runner_best(::Type{Float64}, runner, u, n_outer, w, n_inner, outer_loss, step) =
-    ccall(addresses[51], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
+    ccall(addresses[65], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
 blo_runner_best(::Type{Float32}, runner, u, n_outer, w, n_inner, outer_loss, step) =
-    ccall(addresses[98], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
+    ccall(addresses[133], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
 
 """
 ```text
@@ -1887,9 +2272,143 @@ Leaves the message of blo_last_error alone. Since 0.1.
 ```
 """
 blo_runner_destroy(::Type{Float64}, runner) =
-    ccall(addresses[52], Cvoid, (Ptr{Ptr{blo_runner{Float64}}},), runner)
+    ccall(addresses[66], Cvoid, (Ptr{Ptr{blo_runner{Float64}}},), runner)
 blo_runner_destroy(::Type{Float32}, runner) =
-    ccall(addresses[99], Cvoid, (Ptr{Ptr{blo_runner{Float32}}},), runner)
+    ccall(addresses[134], Cvoid, (Ptr{Ptr{blo_runner{Float32}}},), runner)
+
+"""
+```text
+One outer step: look ahead, hypergradient, u, w.
+
+- runner [in]: the runner
+- hypergradient [out, n_outer]: that of the step; may be NULL
+- report [out]: of its solve; may be NULL; struct_size to be set
+- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed and nothing else is written; else 0
+
+The number of steps and the tolerance of the options are not looked at. Errors: as blo_runner_run_f64. Since 0.1.
+```
+"""
+blo_runner_step(::Type{Float64}, runner, hypergradient, report, diverged) =
+    ccall(addresses[67], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+blo_runner_step(::Type{Float32}, runner, hypergradient, report, diverged) =
+    ccall(addresses[135], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+
+"""
+```text
+The first half of an outer step: the look-ahead, which is the inner solve, and the hypergradient at its end. u stays.
+
+- runner [in]: the runner
+- hypergradient [out, n_outer]: at u; may be NULL
+- report [out]: of its solve; may be NULL; struct_size to be set
+- diverged [out]: 1 if something overflowed or grew without bound, so that there is nothing to end and nothing else is
+  written; else 0
+
+Errors: as blo_runner_run_f64. Since 0.1.
+```
+"""
+blo_runner_begin_step(::Type{Float64}, runner, hypergradient, report, diverged) =
+    ccall(addresses[68], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+blo_runner_begin_step(::Type{Float32}, runner, hypergradient, report, diverged) =
+    ccall(addresses[136], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+
+"""
+```text
+The second half of an outer step: u moves by the outer rule, and w after it.
+
+- runner [in]: the runner, for which blo_runner_begin_step_f64 was the last call, but for those that only look
+- hypergradient [in, n_outer], n_outer [in]: what u moves along, such as the hypergradient clipped; NULL: the hypergradient
+  itself. And the problem's size
+- diverged [out]: 1 if something overflowed or grew without bound, so that u stayed; else 0
+
+Begun and ended without a change a step has the bits of blo_runner_step_f64.
+
+Errors: BLO_ERR_INVALID if no step has begun; BLO_ERR_SHAPE and BLO_ERR_NON_FINITE for hypergradient, after which the step
+may still be ended; as blo_runner_run_f64. Since 0.1.
+```
+"""
+blo_runner_end_step(::Type{Float64}, runner, hypergradient, n_outer, diverged) =
+    ccall(addresses[69], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Int32}), runner, hypergradient, n_outer, diverged)
+blo_runner_end_step(::Type{Float32}, runner, hypergradient, n_outer, diverged) =
+    ccall(addresses[137], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}), runner, hypergradient, n_outer, diverged)
+
+"""
+```text
+Puts u, w or both elsewhere, between steps. The rules' buffers stay, and so does where a cold start begins its inner solves;
+L-BFGS-B begins a new search at u.
+
+- runner [in]: the runner
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's; u may be NULL: it stays
+- w [in, n_inner], n_inner [in]: the inner parameters, and their number, the problem's; w may be NULL: it stays
+
+Allocates with BLO_METHOD_LBFGSB only.
+
+Errors, after which nothing has moved: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID for a u out of its
+bounds; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_runner_set(::Type{Float64}, runner, u, n_outer, w, n_inner) =
+    ccall(addresses[70], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), runner, u, n_outer, w, n_inner)
+blo_runner_set(::Type{Float32}, runner, u, n_outer, w, n_inner) =
+    ccall(addresses[138], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), runner, u, n_outer, w, n_inner)
+
+"""
+```text
+Fills examples with DLPack tensors in host memory, to be lent to a problem without a copy: floats of this precision, without
+gaps, read-only ones too.
+
+- design [in]: (rows x features), or NULL where it is made from u: features is then to be set before
+- targets [in]: (rows) or (rows x outputs), or NULL where they are made from u
+- versioned [in]: 1 for a DLManagedTensorVersioned of version 1 (the capsule dltensor_versioned), 0 for a DLManagedTensor
+- examples [in, out]: struct_size to be set; all else is set, release among it, but features without a design
+
+After BLO_OK the tensors belong to the examples: release, called by the problem that they are lent to, calls their
+deleters. Where no problem is created from them the caller calls examples.release(examples.release_data). One struct is for
+one problem. After an error the tensors are still the caller's.
+
+Errors: BLO_ERR_NULL, also if both tensors are NULL; BLO_ERR_INVALID with the part: version, device, dtype, ndim, shape,
+strides, data (which is not aligned); BLO_ERR_SHAPE for another number of targets; BLO_ERR_STRUCT_SIZE. Since 0.1.
+```
+"""
+blo_examples_from_dlpack(::Type{Float64}, design, targets, versioned, examples) =
+    ccall(addresses[71], blo_status, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_examples{Float64}}), design, targets, versioned, examples)
+blo_examples_from_dlpack(::Type{Float32}, design, targets, versioned, examples) =
+    ccall(addresses[139], blo_status, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_examples{Float32}}), design, targets, versioned, examples)
+
+"""
+```text
+Shows a vector of a runner as a DLPack tensor, without a copy: a DLManagedTensorVersioned of version 1, read-only, of one
+dimension.
+
+- runner [in]: the runner
+- vector [in]: one of BLO_VECTOR_
+- tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
+
+The numbers are the runner's, and change with its calls: read them between calls. They stay in memory, and with them all
+that the runner holds, until the last such tensor has ended and the runner is destroyed, in any order. Allocates.
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_runner_tensor(::Type{Float64}, runner, vector, tensor) =
+    ccall(addresses[72], blo_status, (Ptr{blo_runner{Float64}}, Int32, Ptr{Ptr{Cvoid}}), runner, vector, tensor)
+blo_runner_tensor(::Type{Float32}, runner, vector, tensor) =
+    ccall(addresses[140], blo_status, (Ptr{blo_runner{Float32}}, Int32, Ptr{Ptr{Cvoid}}), runner, vector, tensor)
+
+"""
+```text
+As blo_runner_tensor_f64, of a workspace: its hypergradient, without the copy that blo_hypergradient_f64 makes.
+
+- workspace [in]: the workspace
+- vector [in]: BLO_VECTOR_HYPERGRADIENT
+- tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_workspace_tensor(::Type{Float64}, workspace, vector, tensor) =
+    ccall(addresses[73], blo_status, (Ptr{blo_workspace{Float64}}, Int32, Ptr{Ptr{Cvoid}}), workspace, vector, tensor)
+blo_workspace_tensor(::Type{Float32}, workspace, vector, tensor) =
+    ccall(addresses[141], blo_status, (Ptr{blo_workspace{Float32}}, Int32, Ptr{Ptr{Cvoid}}), workspace, vector, tensor)
 
 """
 ```text
@@ -1911,9 +2430,9 @@ w; BLO_ERR_INVALID. Since 0.1.
 ```
 """
 blo_check_derivatives(::Type{Float64}, problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed) =
-    ccall(addresses[53], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
+    ccall(addresses[74], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
 blo_check_derivatives(::Type{Float32}, problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed) =
-    ccall(addresses[100], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
+    ccall(addresses[142], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
 
 """
 ```text
@@ -1931,9 +2450,9 @@ Errors: as blo_runner_run_f64. Since 0.1.
 ```
 """
 blo_equilibrium_residuals(::Type{Float64}, problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer) =
-    ccall(addresses[54], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
+    ccall(addresses[75], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
 blo_equilibrium_residuals(::Type{Float32}, problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer) =
-    ccall(addresses[101], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
+    ccall(addresses[143], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
 
 """
 ```text
@@ -1951,9 +2470,9 @@ Errors: as blo_runner_run_f64, and BLO_ERR_INVALID if the new inner solve diverg
 ```
 """
 blo_retraining_gap(::Type{Float64}, problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained) =
-    ccall(addresses[55], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
+    ccall(addresses[76], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
 blo_retraining_gap(::Type{Float32}, problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained) =
-    ccall(addresses[102], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float32}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
+    ccall(addresses[144], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float32}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
 
 """
 ```text
@@ -1971,9 +2490,9 @@ Errors: as blo_hypergradient_f64. Since 0.1.
 ```
 """
 blo_spectrum(::Type{Float64}, problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses) =
-    ccall(addresses[56], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
+    ccall(addresses[77], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
 blo_spectrum(::Type{Float32}, problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses) =
-    ccall(addresses[103], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
+    ccall(addresses[145], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
 
 """
 ```text
@@ -1987,9 +2506,103 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
 ```
 """
 blo_project(::Type{Float64}, n, x, y, w) =
-    ccall(addresses[57], blo_status, (Int64, Ptr{Float64}, Float64, Ptr{Float64}), n, x, y, w)
+    ccall(addresses[78], blo_status, (Int64, Ptr{Float64}, Float64, Ptr{Float64}), n, x, y, w)
 blo_project(::Type{Float32}, n, x, y, w) =
-    ccall(addresses[104], blo_status, (Int64, Ptr{Float32}, Float32, Ptr{Float32}), n, x, y, w)
+    ccall(addresses[146], blo_status, (Int64, Ptr{Float32}, Float32, Ptr{Float32}), n, x, y, w)
+
+"""
+```text
+w = the inner solution at u with the smallest F: the optimistic one. Quadratics only. Of many the one nearest to start.
+Allocates.
+
+- problem [in]: a quadratic
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+- start [in, n_inner], n_inner [in]: of many solutions the nearest to it; and the problem's size
+- w [out, n_inner]: the solution; where F has no bound among the inner solutions, a direction of length 1 along which it falls
+  for ever
+- outer_loss [out]: F there, or minus infinity; a double for both precisions; may be NULL
+- unbounded [out]: 1 where F has no bound, so that w is a direction; else 0
+
+Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE; BLO_ERR_INVALID where f has no minimum at u; BLO_ERR_UNSUPPORTED
+for other problems; BLO_ERR_DECOMPOSITION. Since 0.1.
+```
+"""
+blo_optimistic(::Type{Float64}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
+    ccall(addresses[79], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+blo_optimistic(::Type{Float32}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
+    ccall(addresses[147], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+
+"""
+```text
+w = the inner solution at u with the largest F: the pessimistic one. As blo_optimistic_f64, with plus infinity and a
+direction along which F grows for ever where it has no bound: wherever F is not constant on the inner solutions.
+
+- problem [in]: a quadratic
+- u [in, n_outer], n_outer [in]: the outer parameters, and their number, the problem's
+- start [in, n_inner], n_inner [in]: of many solutions the nearest to it; and the problem's size
+- w [out, n_inner]: the solution, or the direction
+- outer_loss [out]: F there, or infinity; a double for both precisions; may be NULL
+- unbounded [out]: 1 where F has no bound, so that w is a direction; else 0
+
+Errors: as blo_optimistic_f64. Since 0.1.
+```
+"""
+blo_pessimistic(::Type{Float64}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
+    ccall(addresses[80], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+blo_pessimistic(::Type{Float32}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
+    ccall(addresses[148], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+
+"""
+```text
+Makes a cycle.
+
+- rows [in], n [in]: the number of inner problems and the length of w, 1 or above
+- x [in, rows x n], x_stride [in]: the x_i, none of them 0, and the elements from row to row; 0: no gaps
+- y [in, rows]: the y_i
+- start [in, n]: w0
+- projection [in]: one of BLO_PROJECTION_
+- alpha [in], steps [in]: the step size, above 0 and below 2 / x_i'x_i, and the steps, 1 or above, of
+  BLO_PROJECTION_PARTIAL_WARM; else not looked at
+- cycle [out]: the handle, NULL after an error; end it with blo_cycle_destroy_f64
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID; BLO_ERR_NON_FINITE. Since 0.1.
+```
+"""
+blo_cycle_create(::Type{Float64}, rows, n, x, x_stride, y, start, projection, alpha, steps, cycle) =
+    ccall(addresses[81], blo_status, (Int64, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Int32, Float64, Int64, Ptr{Ptr{blo_cycle{Float64}}}), rows, n, x, x_stride, y, start, projection, alpha, steps, cycle)
+blo_cycle_create(::Type{Float32}, rows, n, x, x_stride, y, start, projection, alpha, steps, cycle) =
+    ccall(addresses[149], blo_status, (Int64, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Int32, Float64, Int64, Ptr{Ptr{blo_cycle{Float32}}}), rows, n, x, x_stride, y, start, projection, alpha, steps, cycle)
+
+"""
+```text
+Solves the next inner problems. Allocates nothing.
+
+- cycle [in]: the cycle
+- count [in]: how many, 0 or above; as many as there are rows are a whole cycle
+- w [out, n], n [in]: w after them, and its length, the cycle's; w may be NULL
+- solved [out]: how many were solved so far; may be NULL
+
+Errors: BLO_ERR_NULL; BLO_ERR_INVALID for count; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
+```
+"""
+blo_cycle_step(::Type{Float64}, cycle, count, w, n, solved) =
+    ccall(addresses[82], blo_status, (Ptr{blo_cycle{Float64}}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), cycle, count, w, n, solved)
+blo_cycle_step(::Type{Float32}, cycle, count, w, n, solved) =
+    ccall(addresses[150], blo_status, (Ptr{blo_cycle{Float32}}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), cycle, count, w, n, solved)
+
+"""
+```text
+Ends a cycle and sets *cycle to NULL.
+
+- cycle [in, out]: the place of the handle; NULL, or a place that holds NULL, is fine
+
+Leaves the message of blo_last_error alone. Since 0.1.
+```
+"""
+blo_cycle_destroy(::Type{Float64}, cycle) =
+    ccall(addresses[83], Cvoid, (Ptr{Ptr{blo_cycle{Float64}}},), cycle)
+blo_cycle_destroy(::Type{Float32}, cycle) =
+    ccall(addresses[151], Cvoid, (Ptr{Ptr{blo_cycle{Float32}}},), cycle)
 
 # The constants by their names.
 const CONSTANTS = Tuple{String,Int}[
@@ -2007,6 +2620,9 @@ const CONSTANTS = Tuple{String,Int}[
     ("BLO_ERR_UNSUPPORTED", -40),
     ("BLO_ERR_FILE", -41),
     ("BLO_ERR_CALLBACK", -60),
+    ("BLO_ERR_NO_DEVICE", -80),
+    ("BLO_ERR_DEVICE_MEMORY", -81),
+    ("BLO_ERR_DEVICE", -82),
     ("BLO_ERR_PANIC", -100),
     ("BLO_ABI_VERSION", 0),
     ("BLO_CAPABILITY_AVX2", 1),
@@ -2049,6 +2665,9 @@ const CONSTANTS = Tuple{String,Int}[
     ("BLO_RULE_DESCENT", 0),
     ("BLO_RULE_MOMENTUM", 1),
     ("BLO_RULE_ADAM", 2),
+    ("BLO_NEXT_EVALUATE", 0),
+    ("BLO_NEXT_CONVERGED", 1),
+    ("BLO_NEXT_STALLED", 2),
     ("BLO_DEFAULT", -1),
     ("BLO_ESTIMATOR_MIN_NORM", 0),
     ("BLO_ESTIMATOR_DAMPED", 1),
@@ -2092,9 +2711,15 @@ const CONSTANTS = Tuple{String,Int}[
     ("BLO_RUN_INNER_DIVERGED", 3),
     ("BLO_RUN_OUTER_DIVERGED", 4),
     ("BLO_RUN_STALLED", 5),
+    ("BLO_VECTOR_U", 0),
+    ("BLO_VECTOR_W", 1),
+    ("BLO_VECTOR_HYPERGRADIENT", 2),
     ("BLO_VERDICT_RIGHT", 0),
     ("BLO_VERDICT_WRONG", 1),
     ("BLO_VERDICT_OPEN", 2),
+    ("BLO_PROJECTION_COLD", 0),
+    ("BLO_PROJECTION_FULL_WARM", 1),
+    ("BLO_PROJECTION_PARTIAL_WARM", 2),
 ]
 
 # The fields that are one of several constants, and how the names of those begin.
