@@ -96,6 +96,24 @@ class CallbackError(Error, RuntimeError):
     status = _abi.BLO_ERR_CALLBACK
 
 
+class NoDeviceError(Error, RuntimeError):
+    """No GPU to work on; the message says why."""
+
+    status = _abi.BLO_ERR_NO_DEVICE
+
+
+class DeviceMemoryError(Error, MemoryError):
+    """The GPU's memory does not suffice."""
+
+    status = _abi.BLO_ERR_DEVICE_MEMORY
+
+
+class DeviceError(Error, RuntimeError):
+    """A call of the GPU's driver failed."""
+
+    status = _abi.BLO_ERR_DEVICE
+
+
 class PanicError(Error, RuntimeError):
     """A bug of the library was contained."""
 
