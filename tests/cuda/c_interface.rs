@@ -74,6 +74,8 @@ impl Data {
             design_stride: 0,
             targets: targets.as_ptr(),
             targets_stride: 0,
+            release: None,
+            release_data: null_mut(),
         };
         let (inner, outer) =
             (rows(INNER, null(), &self.inner_targets), rows(OUTER, self.x.as_ptr(), &self.outer_targets));

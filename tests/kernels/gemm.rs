@@ -129,7 +129,7 @@ fn activations<T: Real + From<f32>>(stated: f64) {
     for (i, activation) in ACTIVATIONS.into_iter().enumerate() {
         let mut value = widen(&z);
         let (mut slope, mut curve) = (value.clone(), value.clone());
-        activation.apply(blo::cpu::Simd::best(), &mut value, &mut slope, &mut curve);
+        activation.apply(blo::cpu::Simd::best(), &[0.0], &mut value, &mut slope, &mut curve);
         let found = activate(&mut k, "few_abt", i + 1, &z, true);
         for (found, expected) in found.iter().zip([&value, &slope, &curve]) {
             for (j, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -166,7 +166,7 @@ fn layers<T: Real + From<f32>>() {
         let mut z: Vec<f64> = widen(&bias).repeat(m);
         reference::gemm([false, true], [m, n, terms], &widen(&a), &widen(&b), true, &mut z);
         let (mut slope, mut curve) = (z.clone(), z.clone());
-        Activation::Tanh.apply(blo::cpu::Simd::best(), &mut z, &mut slope, &mut curve);
+        Activation::Tanh.apply(blo::cpu::Simd::best(), &[0.0], &mut z, &mut slope, &mut curve);
         for (found, expected) in out.into_iter().zip([z, slope, curve]) {
             close(&k.get::<T>(found), &expected, 64.0 * T::EPSILON, 1.0, operation);
         }
