@@ -175,6 +175,7 @@ template <class T> struct api;
         static constexpr auto cycle_step = blo_cycle_step_##S;                                                         \
         static constexpr auto cycle_destroy = blo_cycle_destroy_##S;                                                   \
         static constexpr auto optimistic = blo_optimistic_##S;                                                         \
+        static constexpr auto problem_on_device = blo_problem_on_device_##S;                                           \
         static constexpr auto pessimistic = blo_pessimistic_##S;                                                       \
     }
 
@@ -293,6 +294,33 @@ template <class T> struct extremum {
     bool unbounded;
 };
 
+/// An NVIDIA GPU. Problems on it keep it open. Throws an error with BLO_ERR_NO_DEVICE where there is none to work on.
+class device {
+  public:
+    static std::size_t count() {
+        std::int64_t count = 0;
+        detail::check(blo_device_count(&count));
+        return static_cast<std::size_t>(count);
+    }
+    explicit device(std::size_t index = 0) { detail::check(blo_device_open(detail::size(index), handle_.place())); }
+    std::string name() const {
+        std::size_t needed = 0;
+        std::vector<char> text(256);
+        detail::check(blo_device_name(get(), text.data(), text.size(), &needed));
+        return std::string(text.data());
+    }
+    /// Major and minor.
+    std::array<std::int32_t, 2> compute_capability() const {
+        std::array<std::int32_t, 2> found{};
+        detail::check(blo_device_compute_capability(get(), &found[0], &found[1]));
+        return found;
+    }
+    const blo_device *get() const noexcept { return handle_.get(); }
+
+  private:
+    detail::handle<blo_device, blo_device_destroy> handle_;
+};
+
 /// A bilevel problem.
 template <class T> class problem {
     using api = detail::api<T>;
@@ -325,6 +353,10 @@ template <class T> class problem {
         check(api::network_predict(get(), w.data(), detail::size(w.size()), x.data(), detail::size(rows),
                                    rows ? detail::size(x.size() / rows) : 0, out.data()));
         return out;
+    }
+    /// A quadratic or a network on a GPU, for the same workspaces and runners.
+    problem on_device(const device &device) const {
+        return make([&](auto **place) { return api::problem_on_device(get(), device.get(), place); });
     }
     const typename api::problem *get() const noexcept { return handle_.get(); }
 

@@ -226,6 +226,15 @@ template <class T> void one_precision() {
         const auto best = quadratic.optimistic(one, begin);
         CHECK(!best.unbounded && std::abs(best.w[0] + T(0.5)) < T(1e-5) && std::abs(best.w[1] + 2) < T(1e-5));
         CHECK(quadratic.pessimistic(one, begin).unbounded);
+        // On a GPU the same, where there is one; else a status says so.
+        try {
+            const blo::device device;
+            CHECK(!device.name().empty() && device.compute_capability()[0] >= 7);
+            blo::workspace<T> host(quadratic), there(quadratic.on_device(device));
+            CHECK(near(host.hypergradient(one, begin)[0], there.hypergradient(one, begin)[0]));
+        } catch (const blo::error &error) {
+            CHECK(error.status() == BLO_ERR_NO_DEVICE);
+        }
     }
 
     // Several solves; L-BFGS-B; projections by turns.

@@ -65,6 +65,33 @@ def test_a_network_is_its_layers():
     assert both.n_outer == 3 * 4 + 3 * 2
 
 
+def test_examples_are_lent_without_copies():
+    from pyblo.problem import _lent
+
+    assert not _lent
+    labels = np.eye(2)[[0, 1, 1, 0, 1]]
+    for make in [
+        lambda x, copy: pyblo.Problem.regression((X, Y), (x, Y2), copy=copy),
+        lambda x, copy: pyblo.Problem.network([4, 3, 2], (None, np.eye(2)), (x, labels), copy=copy),
+    ]:
+        x = X2.copy()
+        copied, lent = make(x, True), make(x, False)
+        assert len(_lent) == 2
+        u, w = np.ones(lent.n_outer), np.full(lent.n_inner, 0.1)
+        with copied, pyblo.Workspace(copied) as by_copy, pyblo.Workspace(lent) as in_place:
+            value = by_copy.outer(u, w)
+            assert in_place.outer(u, w) == value
+            # Written to in spite of the rule: only to see where it is read.
+            x[:] = 2.0 * x
+            assert by_copy.outer(u, w) == value and in_place.outer(u, w) != value
+            lent.close()
+            assert len(_lent) == 2 and np.isfinite(in_place.outer(u, w))
+        assert not _lent
+        with pytest.raises(pyblo.Error):
+            make(X2[:, :3].copy(), False)
+        assert not _lent
+
+
 def test_wrong_examples_are_refused():
     for make, words in [
         (lambda: pyblo.Problem.regression(X, (X2, Y2)), r"inner: found ndarray, expected \(design, targets\)"),

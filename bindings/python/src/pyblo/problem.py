@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ class Problem(Handle):
     """A bilevel problem: u of ``n_outer`` and w of ``n_inner`` elements, float32 or float64. Immutable.
 
     Made by ``Problem.quadratic``, ``.regression``, ``.network`` and ``.callbacks``. What is made from a problem keeps what it
-    needs of it, so that it may be closed before. Arrays are copied.
+    needs of it, so that it may be closed before. Arrays are copied, unless ``copy=False`` lends them.
     """
 
     #: Inputs and outputs of a network.
@@ -96,12 +97,14 @@ class Problem(Handle):
         reduction: str | None = None,
         l2: float | None = None,
         dtype: Any = None,
+        copy: bool = True,
     ) -> Problem:
         """A linear regression with loss "squared", "logistic" or "softmax" (with ``classes``); see
         blo_problem_create_regression_f64.
 
         ``inner`` and ``outer`` are (design (n, d), targets (n) or (n, classes)); inner targets are None where u sets them.
-        ``outer_parameters`` says what u is: "targets", "raw_l2", "log_l2" or "example_weights".
+        ``outer_parameters`` says what u is: "targets", "raw_l2", "log_l2" or "example_weights". With ``copy=False`` the
+        arrays are read where they are, and nobody may write to them as long as anything made from the problem is used.
         """
         options = _abi.blo_regression_options()
         _init(options)
@@ -111,7 +114,8 @@ class Problem(Handle):
         outputs = options.classes if options.loss == _abi.BLO_LOSS_SOFTMAX else 1
         dtype, keep, rows = _examples(inner, outer, outputs, None, dtype)
         arguments = [*map(ctypes.byref, rows), ctypes.byref(options)]
-        return cls(dtype, lambda of, place: plain(of.problem_create_regression, *arguments, place))
+        with _Lent(rows, keep, copy):
+            return cls(dtype, lambda of, place: plain(of.problem_create_regression, *arguments, place))
 
     @classmethod
     def network(
@@ -128,12 +132,14 @@ class Problem(Handle):
         l2: float | None = None,
         proximal_weight: float | None = None,
         dtype: Any = None,
+        copy: bool = True,
     ) -> Problem:
         """A multilayer perceptron of widths (d, ..., c); see blo_problem_create_network_f64.
 
         ``inner`` and ``outer`` are (design (n, d), targets (n, c)); what u sets is None in ``inner``, or ``inner`` is the
         number of examples if u sets both. ``outer_parameters`` says what u is: "inputs", "targets",
-        "inputs_and_label_logits", "log_l2", "example_weights", "linear_augmentation" or "proximal_centre".
+        "inputs_and_label_logits", "log_l2", "example_weights", "linear_augmentation" or "proximal_centre". ``copy`` as in
+        ``regression``.
         """
         options = _abi.blo_network_options()
         _init(options)
@@ -155,7 +161,8 @@ class Problem(Handle):
             raise InvalidError(f"widths: found {layers.size}, expected two or more")
         dtype, keep, rows = _examples(inner, outer, int(layers[-1]), int(layers[0]), dtype)
         arguments = [layers.size, pointer(layers), *map(ctypes.byref, rows), ctypes.byref(options)]
-        made = cls(dtype, lambda of, place: plain(of.problem_create_network, *arguments, place))
+        with _Lent(rows, keep, copy):
+            made = cls(dtype, lambda of, place: plain(of.problem_create_network, *arguments, place))
         made._widths = int(layers[0]), int(layers[-1])
         return made
 
@@ -237,6 +244,35 @@ def _init(options: Any) -> None:
     plain(getattr(LIBRARY, f"{type(options).__name__}_init"), ctypes.byref(options), ctypes.sizeof(options))
 
 
+#: The arrays that are lent, by the number that the library gives back.
+_lent: dict[int, Any] = {}
+_numbers = itertools.count(1)
+
+
+def _returned(number: int) -> None:
+    _lent.pop(number, None)
+
+
+_release = _abi.blo_release_fn(_returned)
+
+
+class _Lent:
+    """Lends arrays to the problem that is made meanwhile, unless they are copied. What fails keeps nothing."""
+
+    def __init__(self, structs: Any, arrays: Any, copy: bool) -> None:
+        self.numbers = [] if copy else [next(_numbers) for _ in structs]
+        for number, struct, pair in zip(self.numbers, structs, arrays):
+            _lent[number] = pair
+            struct.release, struct.release_data = _release, number
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, failure: Any, *_: Any) -> None:
+        for number in self.numbers if failure else []:
+            _lent.pop(number, None)
+
+
 def _examples(inner: Any, outer: Any, outputs: int, features: int | None, dtype: Any) -> Any:
     """The precision, arrays to keep for a while, and the structs of inner and outer examples."""
     pairs = {}
@@ -268,7 +304,7 @@ def _examples(inner: Any, outer: Any, outputs: int, features: int | None, dtype:
             made.rows = rows
             made.targets = targets.ctypes.data
         structs.append(made)
-        keep += [design, targets]
+        keep.append((design, targets))
     if not structs[0].design:
         structs[0].features = features if features is not None else structs[1].features
     return dtype, keep, structs
