@@ -77,7 +77,7 @@ def test_examples_are_lent_without_copies():
         x = X2.copy()
         copied, lent = make(x, True), make(x, False)
         assert len(_lent) == 2
-        u, w = np.ones(lent.n_outer), np.full(lent.n_inner, 0.1)
+        u, w = np.ones(lent.n_outer), np.linspace(-1.0, 2.0, lent.n_inner)
         with copied, pyblo.Workspace(copied) as by_copy, pyblo.Workspace(lent) as in_place:
             value = by_copy.outer(u, w)
             assert in_place.outer(u, w) == value
