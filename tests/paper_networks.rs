@@ -260,7 +260,7 @@ fn fig18_few_terms_are_flat_and_many_a_spike() {
 #[test]
 fn options_of_training_are_refused_elsewhere() {
     for option in ["--steps", "--frames", "--save"] {
-        let output = command("fig11", &folder("refused"), &[option, "7"]).output().unwrap();
+        let output = command("fig14", &folder("refused"), &[option, "7"]).output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && message.contains(option), "{message}");
     }
