@@ -6,7 +6,7 @@ module functions
 
     type, bind(c) :: blo_callbacks_f64
         integer(c_int32_t) :: struct_size, reserved
-        type(c_funptr) :: inner, outer, hvp, mixed_vjp, mixed_jvp
+        type(c_funptr) :: inner, outer, hvp, mixed_vjp, mixed_jvp, release
     end type
 
     interface
@@ -110,7 +110,7 @@ program callbacks
     integer(c_int32_t) :: status
 
     own = blo_callbacks_f64(int(c_sizeof(own), c_int32_t), 0, c_funloc(inner), c_funloc(outer), c_funloc(hvp), &
-        c_funloc(mixed_vjp), c_null_funptr)
+        c_funloc(mixed_vjp), c_null_funptr, c_null_funptr)
     if (blo_problem_create_callbacks_f64(n, n, own, c_loc(answer), problem) /= 0) error stop "problem"
     if (blo_workspace_create_f64(problem, workspace) /= 0) error stop "workspace"
     call blo_problem_destroy_f64(problem)
