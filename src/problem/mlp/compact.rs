@@ -150,8 +150,8 @@ impl<T: Scalar> Compact<T> {
                 gather(&sweep.back[l - 1][place.clone()], &on[l - 1], to);
                 let (inputs, outputs) = (padded(on[l - 1].len()), on[l].len());
                 let Block { numbers, start } = &blocks[l - 1];
-                let added = (&from[..outputs], &mut to[..inputs]);
-                cpu::gemm(at.simd, Form::Ab, [1, inputs, outputs], added.0, &numbers[*start..], true, added.1);
+                let shape = [1, inputs, outputs];
+                cpu::gemm(at.simd, Form::Ab, shape, &from[..outputs], &numbers[*start..], true, &mut to[..inputs]);
                 scatter(to, &on[l - 1], &mut sweep.rdelta[l - 1][place]);
                 std::mem::swap(from, to);
             }

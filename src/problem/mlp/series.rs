@@ -95,9 +95,12 @@ impl<T: Scalar> Mlp<T> {
         q: &mut [T],
         series: &Series<T>,
     ) -> Result<Option<Report>> {
-        let norm = cpu::norm(self.simd(), b);
         let Inverse::Neumann { terms, step: Step::Fixed(alpha), .. } = solve.inverse else { return Ok(None) };
-        if !gram::pays(self.rows(), batch.outputs, terms) || !norm.is_finite() || norm == 0.0 {
+        if series.space.linear().is_none() || !gram::pays(self.rows(), batch.outputs, terms) {
+            return Ok(None);
+        }
+        let norm = cpu::norm(self.simd(), b);
+        if !norm.is_finite() || norm == 0.0 {
             return Ok(None);
         }
         solve.validate()?;
