@@ -294,6 +294,138 @@ fn activations_and_their_derivatives() {
     }
 }
 
+/// What a series on coefficients is made of; plain loops are the reference.
+fn coefficients<T: Scalar>() {
+    each(|simd, offset, rng| {
+        for rows in 0..=cpu::FEW_COEFFICIENTS {
+            for width in LENGTHS.into_iter().take(16) {
+                let len = rows * width;
+                let [by, stored] = [(); 2].map(|()| cast::<T>(&rng.normals(len)));
+                let [gram, other] = [(); 2].map(|()| rng.normals(rows * rows));
+                let [base, p, q, image] = [(); 4].map(|()| rng.normals(len));
+                let [alpha, keep, s] = [0.1, 0.9, 0.7];
+                for stored in [&stored[..], &[]] {
+                    let wide = |values: &[T]| values.iter().map(|value| value.to_f64()).collect::<Vec<_>>();
+                    let (mut new_p, mut new_q, mut new_image, mut sum) = (p.clone(), q.clone(), image.clone(), 0.0);
+                    for (r, j) in (0..rows).flat_map(|r| (0..width).map(move |j| (r, j))) {
+                        let at = r * width + j;
+                        new_q[at] += p[at];
+                        new_p[at] = keep * p[at] - alpha * by[at].to_f64();
+                        new_image[at] = keep * image[at];
+                        for m in 0..rows {
+                            new_image[at] -= alpha * gram[m * rows + r] * by[m * width + j].to_f64();
+                            let stored = stored.get(m * width + j).map_or(0.0, |stored| stored.to_f64());
+                            new_image[at] += other[m * rows + r] * stored;
+                        }
+                        sum += new_p[at] * (s * base[at] + new_image[at]);
+                    }
+                    let [mut gp, mut gq, mut gi] = [&p, &q, &image].map(|values| Guarded::<f64>::new(values, offset));
+                    let mut rounded = Guarded::<T>::new(&vec![f64::NAN; len], offset);
+                    let (by, gram, other, base) = (&by[..], &gram[..], &other[..], &base[..]);
+                    let found = cpu::advance(
+                        simd,
+                        [alpha, keep, s],
+                        cpu::Factor {
+                            rows,
+                            by,
+                            gram,
+                            other,
+                            stored,
+                            base,
+                            p: gp.get(),
+                            q: gq.get(),
+                            image: gi.get(),
+                            rounded: rounded.get(),
+                        },
+                    );
+                    let case = format!("{rows} x {width}, {simd:?}");
+                    for (guarded, expected) in [(&mut gp, &new_p), (&mut gq, &new_q), (&mut gi, &new_image)] {
+                        assert!(distance(guarded.get(), expected) <= 1e-14 * (1.0 + norm(expected)), "{case}");
+                        guarded.check();
+                    }
+                    assert!((found - sum).abs() <= 1e-14 * (1.0 + norm(&new_p) * norm(&new_image) * 2.0), "{case}");
+                    assert_eq!(wide(rounded.get()), wide(&cast::<T>(gi.get())), "{case}");
+                    rounded.check();
+                }
+                let mut out = Guarded::<f64>::new(&vec![f64::NAN; rows * rows], offset);
+                cpu::inner_products(simd, rows, -alpha, &by, &stored, out.get());
+                for (m, r) in (0..rows).flat_map(|m| (0..rows).map(move |r| (m, r))) {
+                    let (x, y) = (&by[m * width..][..width], &stored[r * width..][..width]);
+                    let (found, expected) = (out.get()[m * rows + r], -alpha * reference::dot(x, y));
+                    assert!((found - expected).abs() <= 1e-15 * (1.0 + norm(x) * norm(y)), "{rows} x {width}");
+                }
+                out.check();
+            }
+        }
+        for len in LENGTHS {
+            let (x, y, z) = (cast::<T>(&rng.normals(len)), rng.normals(len), rng.normals(len));
+            let [mut by, mut p, mut q] = [&vec![f64::NAN; len], &y, &z].map(|v| Guarded::<f64>::new(v, offset));
+            cpu::descend(simd, [0.1, 0.9], &x, by.get(), p.get(), q.get());
+            for i in 0..len {
+                let expected = [-0.1 * x[i].to_f64(), 0.9 * y[i] - 0.1 * x[i].to_f64(), y[i] + z[i]];
+                let found = [by.get()[i], p.get()[i], q.get()[i]];
+                assert!(distance(&found, &expected) <= 1e-15 * (1.0 + norm(&expected)), "descend of {len}");
+            }
+            [by, p, q].iter().for_each(Guarded::check);
+            let mut sum = Guarded::<f64>::new(&y, offset);
+            cpu::widen_axpy(simd, 0.3, &x, sum.get());
+            let expected: Vec<f64> = x.iter().zip(&y).map(|(x, y)| 0.3 * x.to_f64() + y).collect();
+            assert!(distance(sum.get(), &expected) <= 1e-15 * (1.0 + norm(&expected)), "widen_axpy of {len}");
+            sum.check();
+            let mut narrow = Guarded::<T>::new(&vec![f64::NAN; len], offset);
+            cpu::narrow(simd, &y, narrow.get());
+            assert_eq!(narrow.get(), cast::<T>(&y), "narrow of {len}");
+            narrow.check();
+            let found = cpu::dot_sum(simd, &y, 0.3, &z, &expected);
+            let combined: Vec<f64> = z.iter().zip(&expected).map(|(z, e)| 0.3 * z + e).collect();
+            let dot = reference::dot(&y, &combined);
+            assert!((found - dot).abs() <= 1e-14 * (1.0 + norm(&y) * norm(&combined)), "dot_sum of {len}");
+        }
+    });
+}
+
+/// All choices of a word, and random ones of several.
+fn choices<T: Scalar>() {
+    each(|simd, offset, rng| {
+        let mut check = |len: usize, chosen: &[u16]| {
+            let x = rng.normals(len);
+            let room = len.next_multiple_of(cpu::WORD) + cpu::WORD;
+            let mut from = Guarded::<T>::new(&x, offset);
+            let is = |i: usize| chosen[i / 16] >> (i % 16) & 1 == 1;
+            let expected: Vec<T> = (0..len).filter(|i| is(*i)).map(|i| T::from_f64(x[i])).collect();
+            let mut side = Guarded::<T>::new(&vec![f64::NAN; room], offset);
+            let count = cpu::compress(simd, from.get(), chosen, side.get());
+            assert_eq!(&side.get()[..count], expected, "{len}, {chosen:x?}");
+            assert_eq!(side.get()[count..][..cpu::WORD], [T::ZERO; cpu::WORD], "{len}, {chosen:x?}");
+            side.check();
+            side.get()[count..].fill(T::from_f64(f64::NAN));
+            let mut back = Guarded::<T>::new(&vec![f64::NAN; len], offset);
+            cpu::expand(simd, side.get(), chosen, back.get());
+            let expected: Vec<T> = (0..len).map(|i| T::from_f64(if is(i) { x[i] } else { 0.0 })).collect();
+            assert_eq!(back.get(), expected, "{len}, {chosen:x?}");
+            back.check();
+        };
+        for bits in 0..=u16::MAX {
+            check(16, &[bits]);
+        }
+        for len in LENGTHS {
+            for seed in 1..20_u64 {
+                let word = |i: u64| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(i as u32 * 7) >> 20) as u16;
+                check(len, &(0..len.div_ceil(16) as u64).map(word).collect::<Vec<_>>());
+            }
+            check(len, &vec![u16::MAX; len.div_ceil(16)]);
+        }
+    });
+}
+
+#[test]
+fn coefficients_and_choices_equal_plain_loops() {
+    coefficients::<f64>();
+    coefficients::<f32>();
+    choices::<f64>();
+    choices::<f32>();
+}
+
 #[test]
 fn vector_kernels_equal_their_reference() {
     vectors::<f32>();

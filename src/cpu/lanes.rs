@@ -18,6 +18,10 @@ pub(super) trait Lanes<T: Scalar>: Copy {
     unsafe fn load(from: *const T) -> Self;
     /// The first `count` (below `COUNT`) from memory, the others 0.
     unsafe fn load_first(from: *const T, count: usize) -> Self;
+    /// `COUNT` scalars of another type, converted; for registers of `f64`.
+    unsafe fn widen<S: Scalar>(from: *const S) -> Self;
+    /// Back, rounded.
+    unsafe fn narrow<S: Scalar>(self, to: *mut S);
     unsafe fn store(self, to: *mut T);
     unsafe fn store_first(self, to: *mut T, count: usize);
     /// self · a + b.
@@ -26,6 +30,10 @@ pub(super) trait Lanes<T: Scalar>: Copy {
     unsafe fn sum(self) -> T;
     /// The sums of four registers' lanes, for less than four times one.
     unsafe fn sums(x: [Self; 4]) -> [T; 4];
+    /// The lanes whose bits are set, side by side; zeros behind them.
+    unsafe fn compress(self, mask: u32) -> Self;
+    /// The first lanes, in order, at the set bits; zeros elsewhere.
+    unsafe fn expand(self, mask: u32) -> Self;
     /// to ← the transpose of `COUNT` rows of `COUNT` scalars; both have their rows at a stride.
     #[inline(always)]
     unsafe fn transpose(from: *const T, stride: usize, to: *mut T, to_stride: usize) {
@@ -68,6 +76,19 @@ impl<T: Scalar> Lanes<T> for Portable<T> {
     }
 
     #[inline(always)]
+    unsafe fn widen<S: Scalar>(from: *const S) -> Self {
+        // SAFETY: as above.
+        let lanes = unsafe { from.cast::<[S; 8]>().read_unaligned() };
+        Portable(std::array::from_fn(|i| T::from_f64(lanes[i].to_f64())))
+    }
+
+    #[inline(always)]
+    unsafe fn narrow<S: Scalar>(self, to: *mut S) {
+        // SAFETY: as above.
+        unsafe { to.cast::<[S; 8]>().write_unaligned(std::array::from_fn(|i| S::from_f64(self.0[i].to_f64()))) }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut T) {
         // SAFETY: as above.
         unsafe { to.cast::<[T; 8]>().write_unaligned(self.0) }
@@ -97,6 +118,30 @@ impl<T: Scalar> Lanes<T> for Portable<T> {
         // SAFETY: needs nothing.
         x.map(|x| unsafe { x.sum() })
     }
+
+    #[inline(always)]
+    unsafe fn compress(self, mask: u32) -> Self {
+        let (mut lanes, mut at) = ([T::ZERO; 8], 0);
+        for (i, x) in self.0.into_iter().enumerate() {
+            if mask >> i & 1 == 1 {
+                lanes[at] = x;
+                at += 1;
+            }
+        }
+        Portable(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn expand(self, mask: u32) -> Self {
+        let (mut lanes, mut at) = ([T::ZERO; 8], 0);
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            if mask >> i & 1 == 1 {
+                *lane = self.0[at];
+                at += 1;
+            }
+        }
+        Portable(lanes)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -120,6 +165,26 @@ mod x86 {
     const fn single<T>() -> bool {
         size_of::<T>() == 4
     }
+
+    /// For each choice among 8 lanes: where the lanes side by side come from, and where those in their places do.
+    const CHOICES: [[[u8; 8]; 2]; 256] = {
+        let mut choices = [[[0; 8]; 2]; 256];
+        let mut mask = 0;
+        while mask < 256 {
+            let (mut lane, mut at) = (0, 0);
+            while lane < 8 {
+                choices[mask][1][lane] = at;
+                if mask >> lane & 1 == 1 {
+                    choices[mask][0][at as usize] = lane as u8;
+                    at += 1;
+                }
+                lane += 1;
+            }
+            mask += 1;
+        }
+        choices
+    };
+    static TABLE: [[[u8; 8]; 2]; 256] = CHOICES;
 
     /// The transpose of 8 x 8 `f32` or 4 x 4 `f64`.
     #[allow(clippy::undocumented_unsafe_blocks)]
@@ -253,6 +318,29 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn widen<S: Scalar>(from: *const S) -> Self {
+            debug_assert!(!single::<T>());
+            unsafe {
+                if single::<S>() {
+                    Self::of_d(_mm512_cvtps_pd(_mm256_loadu_ps(from.cast())))
+                } else {
+                    Self::of_d(_mm512_loadu_pd(from.cast()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn narrow<S: Scalar>(self, to: *mut S) {
+            unsafe {
+                if single::<S>() {
+                    _mm256_storeu_ps(to.cast(), _mm512_cvtpd_ps(self.d()))
+                } else {
+                    _mm512_storeu_pd(to.cast(), self.d())
+                }
+            }
+        }
+
+        #[inline(always)]
         unsafe fn store(self, to: *mut T) {
             unsafe { _mm512_storeu_ps(to.cast(), self.0) }
         }
@@ -298,6 +386,28 @@ mod x86 {
                 Half::sums([a.fold(), b.fold(), c.fold(), d.fold()])
             }
         }
+
+        #[inline(always)]
+        unsafe fn compress(self, mask: u32) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm512_maskz_compress_ps(mask as u16, self.0))
+                } else {
+                    Self::of_d(_mm512_maskz_compress_pd(mask as u8, self.d()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn expand(self, mask: u32) -> Self {
+            unsafe {
+                if single::<T>() {
+                    Self::of(_mm512_maskz_expand_ps(mask as u16, self.0))
+                } else {
+                    Self::of_d(_mm512_maskz_expand_pd(mask as u8, self.d()))
+                }
+            }
+        }
     }
 
     #[allow(clippy::undocumented_unsafe_blocks)]
@@ -330,6 +440,22 @@ mod x86 {
                 }
             }
         }
+    }
+
+    /// The choice in terms of 32-bit lanes.
+    #[inline(always)]
+    fn halves<T>(mask: u32) -> usize {
+        let pairs = (mask & 1) | (mask & 2) << 1 | (mask & 4) << 2 | (mask & 8) << 3;
+        (if single::<T>() { mask & 0xff } else { pairs | pairs << 1 }) as usize
+    }
+
+    /// # Safety
+    ///
+    /// Needs AVX2.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    #[inline(always)]
+    unsafe fn permute(x: __m256, from: &[u8; 8]) -> __m256 {
+        unsafe { _mm256_permutevar8x32_ps(x, _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().cast()))) }
     }
 
     #[allow(clippy::undocumented_unsafe_blocks)]
@@ -366,6 +492,29 @@ mod x86 {
                     Self::of(_mm256_maskload_ps(from.cast(), mask))
                 } else {
                     Self::of_d(_mm256_maskload_pd(from.cast(), mask))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn widen<S: Scalar>(from: *const S) -> Self {
+            debug_assert!(!single::<T>());
+            unsafe {
+                if single::<S>() {
+                    Self::of_d(_mm256_cvtps_pd(_mm_loadu_ps(from.cast())))
+                } else {
+                    Self::of_d(_mm256_loadu_pd(from.cast()))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn narrow<S: Scalar>(self, to: *mut S) {
+            unsafe {
+                if single::<S>() {
+                    _mm_storeu_ps(to.cast(), _mm256_cvtpd_ps(self.d()))
+                } else {
+                    _mm256_storeu_pd(to.cast(), self.d())
                 }
             }
         }
@@ -431,12 +580,36 @@ mod x86 {
             }
             sums
         }
+
+        #[inline(always)]
+        unsafe fn compress(self, mask: u32) -> Self {
+            let mask = halves::<T>(mask);
+            unsafe {
+                let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                let kept = _mm256_cmpgt_epi32(_mm256_set1_epi32(mask.count_ones() as i32), lanes);
+                Self::of(_mm256_and_ps(permute(self.0, &TABLE[mask][0]), _mm256_castsi256_ps(kept)))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn expand(self, mask: u32) -> Self {
+            let mask = halves::<T>(mask);
+            unsafe {
+                let lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+                let kept = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(mask as i32), lanes), lanes);
+                Self::of(_mm256_and_ps(permute(self.0, &TABLE[mask][1]), _mm256_castsi256_ps(kept)))
+            }
+        }
     }
 }
 
-/// Declares a kernel whose body is generic in the register: `unsafe fn body<T: Scalar, V: Lanes<T>>(…)`.
+/// Declares a kernel whose body is generic in the register: `unsafe fn body<T: Scalar, V: Lanes<T>>(…)`, or `V: Lanes<f64>` with
+/// `body of f64`.
 macro_rules! lanes_kernel {
     ($(#[$meta:meta])* $name:ident<$T:ident>($($arg:ident: $type:ty),*) $(-> $ret:ty)?, $body:ident) => {
+        $crate::cpu::lanes::lanes_kernel! { $(#[$meta])* $name<$T>($($arg: $type),*) $(-> $ret)?, $body of $T }
+    };
+    ($(#[$meta:meta])* $name:ident<$T:ident>($($arg:ident: $type:ty),*) $(-> $ret:ty)?, $body:ident of $lane:ty) => {
         $(#[$meta])*
         pub(super) fn $name<$T: $crate::Scalar>(simd: $crate::cpu::Simd, $($arg: $type),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
@@ -444,12 +617,12 @@ macro_rules! lanes_kernel {
                 #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
                 fn avx512<$T: $crate::Scalar>($($arg: $type),*) $(-> $ret)? {
                     // SAFETY: the instructions are enabled here.
-                    unsafe { $body::<$T, $crate::cpu::lanes::Wide<$T>>($($arg),*) }
+                    unsafe { $body::<$T, $crate::cpu::lanes::Wide<$lane>>($($arg),*) }
                 }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2<$T: $crate::Scalar>($($arg: $type),*) $(-> $ret)? {
                     // SAFETY: the instructions are enabled here.
-                    unsafe { $body::<$T, $crate::cpu::lanes::Half<$T>>($($arg),*) }
+                    unsafe { $body::<$T, $crate::cpu::lanes::Half<$lane>>($($arg),*) }
                 }
                 match simd.0 {
                     // SAFETY: a value of `Simd` exists only where its instructions do.
@@ -461,7 +634,7 @@ macro_rules! lanes_kernel {
             }
             let _ = simd;
             // SAFETY: needs no instructions beyond the baseline.
-            unsafe { $body::<$T, $crate::cpu::lanes::Portable<$T>>($($arg),*) }
+            unsafe { $body::<$T, $crate::cpu::lanes::Portable<$lane>>($($arg),*) }
         }
     };
 }

@@ -2,6 +2,8 @@
 
 mod activation;
 mod adam;
+mod coefficients;
+mod compress;
 mod dense;
 mod few_rows;
 mod gemm;
@@ -14,6 +16,8 @@ mod vector;
 
 pub use activation::{Activation, sigmoids};
 pub use adam::Adam;
+pub use coefficients::{FEW_COEFFICIENTS, Factor, advance, inner_products};
+pub use compress::{WORD, compress, expand};
 pub use dense::{is_positive_definite, solve_positive_definite, symmetric_eigen};
 pub use gemm::{Form, gemm, images, outer_products};
 pub use matrix::{gram, matvec, matvec_transposed};

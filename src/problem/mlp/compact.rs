@@ -4,7 +4,7 @@
 //! units that are on, which are copied together once for each linearization: with half of them on, a quarter of the
 //! numbers. Each example has its own, and W is no longer shared between examples: this pays for up to three.
 
-use super::model::Model;
+use super::model::{Layer, Model};
 use super::passes::{At, Sweep};
 use crate::Scalar;
 use crate::cpu::{self, Activation, Form};
@@ -13,14 +13,22 @@ use crate::solve::heap;
 
 /// More examples read W as it is.
 const FEW: usize = 3;
-/// Rows of the copies begin at multiples of so many scalars of a line of the cache, and end in zeros.
-const LINE: usize = 16;
+/// Rows of the copies begin at multiples of so many scalars, a line of the cache in f32, and end in zeros.
+const LINE: usize = cpu::WORD;
 
 /// W at the units that are on, outputs × inputs; begins at `start`.
 #[derive(Debug)]
 struct Block<T> {
     numbers: Vec<T>,
     start: usize,
+}
+
+/// Units that are on.
+#[derive(Debug)]
+struct Units {
+    /// A bit for each unit.
+    chosen: Vec<u16>,
+    count: usize,
 }
 
 fn padded(len: usize) -> usize {
@@ -31,7 +39,7 @@ fn padded(len: usize) -> usize {
 #[derive(Debug)]
 pub(super) struct Compact<T> {
     /// For each example, the units that are on in each hidden layer, and all outputs.
-    on: Vec<Vec<Vec<u32>>>,
+    on: Vec<Vec<Units>>,
     /// For each example and each layer from the second on.
     blocks: Vec<Vec<Block<T>>>,
     from: Vec<T>,
@@ -46,16 +54,19 @@ impl<T: Scalar> Compact<T> {
         if model.activation != Activation::Relu || rows > FEW || model.layers.len() < 2 {
             return None;
         }
-        let widths = || model.layers.iter().map(|layer| layer.outputs);
-        let block = |layer: &super::model::Layer| Block {
-            numbers: Vec::with_capacity(layer.outputs * padded(layer.inputs) + LINE),
-            start: 0,
+        let units = || {
+            let of = |layer: &Layer| Units { chosen: vec![0; layer.outputs.div_ceil(LINE)], count: 0 };
+            model.layers.iter().map(of).collect()
         };
+        // With a word behind the last row, and room to begin at a line.
+        let block =
+            |layer: &Layer| Block { numbers: vec![T::ZERO; layer.outputs * padded(layer.inputs) + 2 * LINE], start: 0 };
+        let room = padded(model.widest()) + LINE;
         Some(Compact {
-            on: (0..rows).map(|_| widths().map(Vec::with_capacity).collect()).collect(),
+            on: (0..rows).map(|_| units()).collect(),
             blocks: (0..rows).map(|_| model.layers.iter().skip(1).map(block).collect()).collect(),
-            from: vec![T::ZERO; padded(model.widest())],
-            to: vec![T::ZERO; padded(model.widest())],
+            from: vec![T::ZERO; room],
+            to: vec![T::ZERO; room],
             pays: false,
         })
     }
@@ -63,70 +74,69 @@ impl<T: Scalar> Compact<T> {
     /// The memory in use.
     pub fn bytes(&self) -> usize {
         let Compact { on, blocks, from, to, pays: _ } = self;
-        let lists = on.iter().map(|lists| heap(lists) + lists.iter().map(heap).sum::<usize>()).sum::<usize>();
+        let lists = |of: &Vec<Units>| heap(of) + of.iter().map(|units| heap(&units.chosen)).sum::<usize>();
         let of_blocks = |blocks: &Vec<Block<T>>| blocks.iter().map(|block| heap(&block.numbers)).sum::<usize>();
         let copies = blocks.iter().map(|blocks| heap(blocks) + of_blocks(blocks)).sum::<usize>();
-        heap(on) + heap(blocks) + lists + copies + heap_of(&[from, to])
+        heap(on) + heap(blocks) + on.iter().map(lists).sum::<usize>() + copies + heap_of(&[from, to])
     }
 
-    /// Copies what is on at a linearization; the sweeps that follow are to be in `sweep`.
-    pub fn set(&mut self, at: &At<'_, T>, sweep: &mut Sweep<T>) {
+    /// Copies what is on at a linearization.
+    pub fn set(&mut self, at: &At<'_, T>) {
         let layers = &at.model.layers;
         let mut taken = 0;
         for (e, on) in self.on.iter_mut().enumerate() {
-            for (l, (on, layer)) in on.iter_mut().zip(layers).enumerate() {
-                on.clear();
-                match at.pass.slopes.get(l) {
-                    Some(slopes) => {
-                        let slopes = slopes[e * layer.outputs..][..layer.outputs].iter().zip(0..);
-                        on.extend(slopes.filter(|(slope, _)| **slope != T::ZERO).map(|(_, unit)| unit));
+            for (l, (Units { chosen, count }, layer)) in on.iter_mut().zip(layers).enumerate() {
+                let slopes = at.pass.slopes.get(l).map(|slopes| &slopes[e * layer.outputs..][..layer.outputs]);
+                chosen.fill(0);
+                *count = 0;
+                for unit in 0..layer.outputs {
+                    if slopes.is_none_or(|slopes| slopes[unit] != T::ZERO) {
+                        chosen[unit / LINE] |= 1 << (unit % LINE);
+                        *count += 1;
                     }
-                    None => on.extend(0..layer.outputs as u32),
                 }
             }
-            taken += on.windows(2).map(|pair| pair[0].len() * pair[1].len()).sum::<usize>();
+            taken += on.windows(2).map(|pair| pair[0].count * pair[1].count).sum::<usize>();
         }
         let whole: usize = layers.iter().skip(1).map(|layer| layer.weights.len()).sum();
         self.pays = 4 * taken < 3 * whole;
         if !self.pays {
             return;
         }
-        sweep.ra.iter_mut().chain(&mut sweep.rdelta).for_each(|array| array.fill(T::ZERO));
         for (on, blocks) in self.on.iter().zip(&mut self.blocks) {
             for ((block, pair), layer) in blocks.iter_mut().zip(on.windows(2)).zip(&layers[1..]) {
-                let w = &at.w[layer.weights.clone()];
+                let w = at.w[layer.weights.clone()].chunks_exact(layer.inputs);
                 let Block { numbers, start } = block;
-                numbers.clear();
                 *start = numbers.as_ptr().align_offset(64).min(LINE);
-                numbers.resize(*start, T::ZERO);
-                for &output in &pair[1] {
-                    let row = &w[output as usize * layer.inputs..][..layer.inputs];
-                    numbers.extend(pair[0].iter().map(|&input| row[input as usize]));
-                    numbers.resize((numbers.len() - *start).next_multiple_of(LINE) + *start, T::ZERO);
+                let mut to = *start;
+                for (output, row) in w.enumerate() {
+                    if pair[1].chosen[output / LINE] >> (output % LINE) & 1 == 1 {
+                        cpu::compress(at.simd, row, &pair[0].chosen, &mut numbers[to..]);
+                        to += padded(pair[0].count);
+                    }
                 }
             }
         }
     }
 
-    /// As [`Sweep::forward`], where it pays; else false. Ra stays 0 where units are off, and Rz is made for the outputs alone.
+    /// As [`Sweep::forward`], where it pays; else false. Rz is made for the outputs alone.
     pub fn forward(&mut self, at: &At<'_, T>, sweep: &mut Sweep<T>) -> bool {
         if !self.pays {
             return false;
         }
-        let Compact { on, blocks, from, to, .. } = self;
+        let (simd, Compact { on, blocks, from, to, .. }) = (at.simd, self);
         for (e, (on, blocks)) in on.iter().zip(blocks).enumerate() {
             for (l, layer) in at.model.layers.iter().enumerate() {
                 let rz = &mut sweep.rz[l][e * layer.outputs..][..layer.outputs];
-                gather(rz, &on[l], to);
+                cpu::compress(simd, rz, &on[l].chosen, to);
                 if l > 0 {
-                    let (inputs, outputs) = (padded(on[l - 1].len()), on[l].len());
+                    let (inputs, outputs) = (padded(on[l - 1].count), on[l].count);
                     let Block { numbers, start } = &blocks[l - 1];
-                    from[on[l - 1].len()..inputs].fill(T::ZERO);
-                    let (from, to) = (&from[..inputs], &mut to[..outputs]);
-                    cpu::gemm(at.simd, Form::Abt, [1, outputs, inputs], from, &numbers[*start..], true, to);
+                    let (shape, w) = ([1, outputs, inputs], &numbers[*start..][..outputs * inputs]);
+                    cpu::gemm(simd, Form::Abt, shape, &from[..inputs], w, true, &mut to[..outputs]);
                 }
                 match sweep.ra.get_mut(l) {
-                    Some(ra) => scatter(to, &on[l], &mut ra[e * layer.outputs..][..layer.outputs]),
+                    Some(ra) => cpu::expand(simd, to, &on[l].chosen, &mut ra[e * layer.outputs..][..layer.outputs]),
                     None => rz.copy_from_slice(&to[..layer.outputs]),
                 }
                 std::mem::swap(from, to);
@@ -135,37 +145,28 @@ impl<T: Scalar> Compact<T> {
         true
     }
 
-    /// As [`Sweep::backward`] with all its terms, where it pays; else false. Rδ stays 0 where units are off.
+    /// As [`Sweep::backward`] with all its terms, where it pays; else false.
     pub fn backward(&mut self, at: &At<'_, T>, sweep: &mut Sweep<T>) -> bool {
         if !self.pays {
             return false;
         }
-        let Compact { on, blocks, from, to, .. } = self;
+        let (simd, Compact { on, blocks, from, to, .. }) = (at.simd, self);
         let outputs = at.model.outputs();
         for (e, (on, blocks)) in on.iter().zip(blocks).enumerate() {
             let last = sweep.rdelta.last().map_or(&[][..], |rdelta| &rdelta[e * outputs..][..outputs]);
             from[..outputs].copy_from_slice(last);
             for (l, layer) in at.model.layers.iter().enumerate().skip(1).rev() {
                 let place = e * layer.inputs..(e + 1) * layer.inputs;
-                gather(&sweep.back[l - 1][place.clone()], &on[l - 1], to);
-                let (inputs, outputs) = (padded(on[l - 1].len()), on[l].len());
+                let units = &on[l - 1];
+                cpu::compress(simd, &sweep.back[l - 1][place.clone()], &units.chosen, to);
+                let (inputs, outputs) = (padded(units.count), on[l].count);
                 let Block { numbers, start } = &blocks[l - 1];
-                let shape = [1, inputs, outputs];
-                cpu::gemm(at.simd, Form::Ab, shape, &from[..outputs], &numbers[*start..], true, &mut to[..inputs]);
-                scatter(to, &on[l - 1], &mut sweep.rdelta[l - 1][place]);
+                let (shape, w) = ([1, inputs, outputs], &numbers[*start..][..outputs * inputs]);
+                cpu::gemm(simd, Form::Ab, shape, &from[..outputs], w, true, &mut to[..inputs]);
+                cpu::expand(simd, to, &units.chosen, &mut sweep.rdelta[l - 1][place]);
                 std::mem::swap(from, to);
             }
         }
         true
     }
-}
-
-/// to ← the units that are on.
-fn gather<T: Scalar>(from: &[T], on: &[u32], to: &mut [T]) {
-    to.iter_mut().zip(on).for_each(|(to, &unit)| *to = from[unit as usize]);
-}
-
-/// The units that are on ← from.
-fn scatter<T: Scalar>(from: &[T], on: &[u32], to: &mut [T]) {
-    from.iter().zip(on).for_each(|(from, &unit)| to[unit as usize] = *from);
 }

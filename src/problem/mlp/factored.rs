@@ -30,7 +30,7 @@
 use super::compact::Compact;
 use super::loss::Batch;
 use super::passes::{At, Back, Sweep};
-use crate::cpu::{self, Form, Simd};
+use crate::cpu::{self, Factor, Form, Simd};
 use crate::problem::heap_of;
 use crate::solve::{Space, heap};
 use crate::{Error, Result, Scalar};
@@ -229,10 +229,10 @@ impl<T: Scalar> Factored<T> {
     }
 
     /// Makes the arrays of a linearization, and b the right-hand side.
-    pub fn set(&mut self, at: &At<'_, T>, b: &[T], sweep: &mut Sweep<T>) {
+    pub fn set(&mut self, at: &At<'_, T>, b: &[T]) {
         let (simd, n) = (self.simd, at.rows);
         if let Some(compact) = &mut self.compact {
-            compact.set(at, sweep);
+            compact.set(at);
         }
         for (l, part) in self.parts.iter().enumerate() {
             let own = &b[part.place.clone()];
@@ -283,11 +283,14 @@ impl<T: Scalar> Factored<T> {
         &self.base
     }
 
-    /// Rδ and Ra of v, in `sweep`.
-    fn sweep(&mut self, at: &At<'_, T>, batch: Batch<'_, T>, sweep: &mut Sweep<T>, v: &Vector<T>) {
+    /// Rδ and Ra of v, in `sweep`; `known`: its factored images are there.
+    fn sweep(&mut self, at: &At<'_, T>, batch: Batch<'_, T>, sweep: &mut Sweep<T>, v: &Vector<T>, known: bool) {
         let (simd, n) = (self.simd, at.rows);
         for (l, part) in self.parts.iter().enumerate() {
             let rz = &mut sweep.rz[l][..n * part.outputs];
+            if part.factored && known {
+                continue;
+            }
             if part.factored {
                 let pieces = part.pieces(&v.wide);
                 cpu::narrow(simd, pieces.y, rz);
@@ -315,16 +318,17 @@ impl<T: Scalar> Factored<T> {
     }
 
     /// q ← q + p, p ← p − alpha H p; returns ‖p‖² of the new p. `penalties` holds one number for each layer, `hp` is scratch. The
-    /// images of q are left as they are: only its coefficients are asked for.
+    /// images of q are left as they are: only its coefficients are asked for. `again`: p and `sweep` are as the last step left them.
     pub fn step(
         &mut self,
         at: &At<'_, T>,
         (batch, penalties): (Batch<'_, T>, &[f64]),
         sweep: &mut Sweep<T>,
-        alpha: T,
+        (alpha, again): (T, bool),
         [hp, p, q]: [&mut Vector<T>; 3],
     ) -> f64 {
-        self.sweep(at, batch, sweep, p);
+        let few = at.rows <= cpu::FEW_COEFFICIENTS;
+        self.sweep(at, batch, sweep, p, few && again);
         let (simd, n, step) = (self.simd, at.rows, alpha.to_f64());
         let (mut total, mut resolved) = (0.0, 0.0);
         for (l, part) in self.parts.iter().enumerate() {
@@ -345,6 +349,54 @@ impl<T: Scalar> Factored<T> {
             let keep = 1.0 - step * penalties[l];
             q.s[0] += p.s[0];
             p.s[0] *= keep;
+            let (s, base) = (p.s[0], part.pieces(&self.base.wide));
+            let own = s * s * self.squares[l];
+            resolved += own;
+            total += own;
+            if few {
+                let ([_, _, gram, errors], square) = (&self.arrays[l], &mut self.square[..]);
+                let (a, delta, rates) = (at.inputs(l), at.deltas(l), [step, keep, s]);
+                let stored = if part.first { &[][..] } else { delta };
+                if !part.first {
+                    cpu::inner_products(simd, n, -step, ra, a, square);
+                }
+                total += cpu::advance(
+                    simd,
+                    rates,
+                    Factor {
+                        rows: n,
+                        by: rdelta,
+                        gram,
+                        other: square,
+                        stored,
+                        base: base.y,
+                        p: p.a,
+                        q: q.a,
+                        image: p.y,
+                        rounded: &mut sweep.rz[l][..n * part.outputs],
+                    },
+                );
+                if !part.first {
+                    cpu::inner_products(simd, n, -step, rdelta, delta, square);
+                    total += cpu::advance(
+                        simd,
+                        rates,
+                        Factor {
+                            rows: n,
+                            by: ra,
+                            gram: errors,
+                            other: square,
+                            stored: a,
+                            base: base.z,
+                            p: p.c,
+                            q: q.c,
+                            image: p.z,
+                            rounded: &mut sweep.back[l - 1][..n * part.inputs],
+                        },
+                    );
+                }
+                continue;
+            }
             cpu::descend(simd, [step, keep], rdelta, by.a, p.a, q.a);
             cpu::descend(simd, [step, keep], ra, by.c, p.c, q.c);
             if keep != 1.0 {
@@ -361,10 +413,7 @@ impl<T: Scalar> Factored<T> {
                 let [a, delta, gram, errors] = &self.arrays[l];
                 part.images(simd, [a, delta, gram, errors], [by.a, by.c], &mut self.square, true, [p.y, p.z]);
             }
-            let (s, base) = (p.s[0], part.pieces(&self.base.wide));
-            let own = s * s * self.squares[l];
-            resolved += own;
-            total += own + cpu::dot_sum(simd, p.a, s, base.y, p.y) + cpu::dot_sum(simd, p.c, s, base.z, p.z);
+            total += cpu::dot_sum(simd, p.a, s, base.y, p.y) + cpu::dot_sum(simd, p.c, s, base.z, p.z);
         }
         // Where terms that vanish have cancelled, the norm stays at what it can resolve: growth of noise is none.
         let floor = if self.narrow.is_some() { 16.0 * T::EPSILON } else { 16.0 * f64::EPSILON } * resolved;

@@ -62,13 +62,13 @@ impl<T: Scalar> Mlp<T> {
             let c = &frozen.data.penalties;
             *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
         }
-        series.space.set(&at, b, sweep);
+        series.space.set(&at, b);
         let mut report = match self.filtered(&at, batch, solve, b, q, series)? {
             Some(report) => report,
             None => {
                 series.space.copy(series.space.base(), &mut series.b);
                 let Series { space, penalties, b: base, q: sum, scratch, .. } = series;
-                let mut product = FactoredProduct { space, at, batch, sweep, penalties };
+                let mut product = FactoredProduct { space, at, batch, sweep, penalties, again: false };
                 // The residual comes from a product of the plain kind.
                 let unverified = Solve { verify: false, ..*solve };
                 let report = solve::solve(&mut product, &unverified, base, sum, scratch)?;
@@ -122,6 +122,8 @@ struct FactoredProduct<'a, T: Scalar> {
     batch: Batch<'a, T>,
     sweep: &'a mut Sweep<T>,
     penalties: &'a [f64],
+    /// Whether a step was made: no vector changes between the steps of a series.
+    again: bool,
 }
 
 impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
@@ -136,6 +138,7 @@ impl<T: Scalar> Operator<T> for FactoredProduct<'_, T> {
     }
 
     fn neumann_step(&mut self, alpha: T, hp: &mut Vector<T>, p: &mut Vector<T>, q: &mut Vector<T>) -> Result<f64> {
-        Ok(self.space.step(&self.at, (self.batch, self.penalties), self.sweep, alpha, [hp, p, q]))
+        let again = std::mem::replace(&mut self.again, true);
+        Ok(self.space.step(&self.at, (self.batch, self.penalties), self.sweep, (alpha, again), [hp, p, q]))
     }
 }
