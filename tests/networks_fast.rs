@@ -88,7 +88,7 @@ fn factored_series_equal_plain_ones() {
     for widths in
         [&[2, 30, 30, 3][..], &[2, 3, 2], &[40, 9, 8, 3], &[3, 60, 50, 4], &[30, 5], &[1, 1], &[65, 64, 1, 17]]
     {
-        for rows in [1, 2, 3, 7, 20, 50] {
+        for rows in [1, 2, 3, 4, 5, 7, 20, 50] {
             for (kind, l2) in kinds {
                 let of = [pick(6), pick(2)];
                 let what = format!("{widths:?} n = {rows}, {:?}, {kind:?}", ACTIVATIONS[of[0]]);
@@ -99,6 +99,102 @@ fn factored_series_equal_plain_ones() {
                 }
             }
         }
+    }
+}
+
+/// Mᵀq without q against the one of q; whether there was such a way.
+fn compare_pulled_back<T: Scalar>(sample: &Sample<T>, terms: usize, tolerance: f64, what: &str) -> bool {
+    let Sample { problem, u, w } = sample;
+    let mut ws = problem.workspace();
+    problem.linearize(&mut ws, u, w).unwrap();
+    let b: Vec<T> = cast(&Rng(7).normals(w.len()));
+    let mut solve = Solve { verify: false, ..Inverse::neumann(terms, 0.05).into() };
+    let (mut q, mut scratch) = (vec![T::from_f64(f64::NAN); w.len()], solve::Workspace::new());
+    let [mut short, mut expected] = [(); 2].map(|()| vec![T::from_f64(f64::NAN); u.len()]);
+    let report = problem.solve_mixed_vjp(&mut ws, &solve, &b, &mut short).unwrap();
+    let plain = solve::solve(&mut Hessian::new(problem, &mut ws), &solve, &b, &mut q, &mut scratch).unwrap();
+    problem.mixed_vjp(&mut ws, &q, &mut expected).unwrap();
+    let Some(report) = report else {
+        assert!(short.iter().all(|value| value.to_f64().is_nan()), "{what}: written");
+        return false;
+    };
+    assert_eq!((report.ending, report.products), (plain.ending, plain.products), "{what}");
+    let error = distance(&short, &expected) / (norm(&expected) + f64::MIN_POSITIVE);
+    assert!(error <= tolerance, "{what}: {error:e}");
+    // One that is to be verified needs q.
+    solve.verify = true;
+    assert_eq!(problem.solve_mixed_vjp(&mut ws, &solve, &b, &mut short).unwrap(), None);
+    true
+}
+
+#[test]
+fn hypergradients_without_forming_q() {
+    use OuterParameters::*;
+    let kinds = [Inputs, Targets, InputsAndLabelLogits, ExampleWeightLogits, LinearAugmentation, LogL2(Groups::Scalar)];
+    let mut rng = Rng(5);
+    let mut pick = |count: usize| (rng.uniform() * count as f64) as usize;
+    let mut short = 0;
+    for widths in [&[2, 30, 30, 3][..], &[2, 3, 2], &[40, 9, 8, 3], &[3, 60, 50, 4], &[30, 5], &[60, 80, 80, 4]] {
+        for rows in [1, 2, 3, 5, 20, 64] {
+            for kind in kinds {
+                let of = [pick(6), pick(2)];
+                let what = format!("{widths:?} n = {rows}, {:?}, {kind:?}", ACTIVATIONS[of[0]]);
+                for terms in [2, 40] {
+                    let exact =
+                        compare_pulled_back(&sample::<f64>(widths, rows, of, kind, 0.1, 5), terms, 1e-11, &what);
+                    let single =
+                        compare_pulled_back(&sample::<f32>(widths, rows, of, kind, 0.1, 5), terms, 5e-5, &what);
+                    assert_eq!(exact, single, "{what}");
+                    assert!(!exact || kind != LogL2(Groups::Scalar), "{what}");
+                    short += usize::from(exact);
+                }
+            }
+        }
+    }
+    assert!(short > 150, "{short} of 432");
+}
+
+/// The same hypergradient, whether q is kept or not; a run keeps none.
+#[test]
+fn runs_without_q() {
+    use blo::bilevel::{InnerSolve, Runner, Settings, Start};
+    use blo::hypergradient::{self, Estimator};
+    let Sample { problem, u, w } = sample::<f64>(&[2, 30, 30, 3], 2, [1, 0], OuterParameters::Inputs, 0.1, 1);
+    let estimator = Estimator::Implicit(Solve { verify: false, ..Inverse::neumann(20, 0.05).into() });
+    let mut workspace = hypergradient::Workspace::new(&problem);
+    let kept = hypergradient::evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
+    let (expected, q) = (workspace.gradient().clone(), workspace.q().clone());
+    workspace.keep_q(false);
+    let short = hypergradient::evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
+    assert!(distance(workspace.gradient(), &expected) <= 1e-13 * norm(&expected) && short == kept);
+    assert_eq!(workspace.q(), &q, "not touched");
+    let mut settings = Settings::new(Start::Warm, InnerSolve::descent(1e-300, 1), estimator, blo::Rule::adam(0.1));
+    settings.outer_steps = 1;
+    let mut runner = Runner::new(&problem, settings, &u, &w).unwrap();
+    runner.outer_step().unwrap();
+    assert_eq!(runner.hypergradient(), workspace.gradient(), "the same way, the same bits");
+}
+
+/// With a step from Lanczos, too.
+#[test]
+fn series_that_find_their_step() {
+    for (widths, rows) in [(&[2, 30, 30, 3][..], 2), (&[30, 5], 4), (&[3, 60, 50, 4], 7)] {
+        let Sample { problem, u, w } = sample::<f64>(widths, rows, [2, 0], OuterParameters::Inputs, 0.3, 5);
+        let mut ws = problem.workspace();
+        problem.linearize(&mut ws, &u, &w).unwrap();
+        let b = Rng(7).normals(w.len());
+        let solve = Inverse::Neumann { terms: 30, step: Step::Auto, on_growth: OnGrowth::Continue }.into();
+        let [mut fast, mut plain] = [(); 2].map(|()| vec![f64::NAN; w.len()]);
+        let mut scratch = solve::Workspace::new();
+        let found = problem.solve(&mut ws, &solve, &b, &mut fast, &mut scratch).unwrap();
+        let mut hessian = Hessian::new(&problem, &mut ws);
+        let expected = solve::solve(&mut hessian, &solve, &b, &mut plain, &mut scratch).unwrap();
+        assert!(distance(&fast, &plain) <= 1e-11 * norm(&plain), "{widths:?}");
+        assert_eq!((found.alpha, found.curvature), (expected.alpha, expected.curvature), "{widths:?}");
+        assert_eq!((found.ending, found.products), (expected.ending, expected.products), "{widths:?}");
+        let zero = vec![0.0; w.len()];
+        let found = problem.solve(&mut ws, &solve, &zero, &mut fast, &mut scratch).unwrap();
+        assert!(found.products == 0 && fast == zero);
     }
 }
 

@@ -105,13 +105,15 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         let new_u = || State::new(&outer_rule, problem.outer_space());
         let new_w = || State::new(&inner_rule, problem.inner_space());
         let [start, scratch, min_norm] = [(); 3].map(|()| problem.inner_space().zeros());
+        let mut workspace = hypergradient::Workspace::new(&*problem);
+        workspace.keep_q(false);
         Ok(Runner {
             u: new_u(),
             w: new_w(),
             scratch_u: new_u(),
             search: None,
             ahead: new_w(),
-            workspace: hypergradient::Workspace::new(&*problem),
+            workspace,
             start,
             scratch,
             min_norm,

@@ -196,8 +196,11 @@ pub(super) unsafe fn compute<T: Scalar>(
         unsafe { (at_point(workspace, u, w)?, read_estimator("estimator", estimator)?, ReportPlace::new(report)?) };
     not_null("hypergradient", hypergradient)?;
     let Own { problem, scratch, u, w, out_w, .. } = &mut *own;
+    scratch.keep_q(!q.is_null());
     let evaluation = evaluate(&**problem, &estimator, u, w, scratch)?;
-    scratch.lower_q(problem, out_w)?;
+    if !q.is_null() {
+        scratch.lower_q(problem, out_w)?;
+    }
     // SAFETY: as the caller vouches.
     unsafe {
         write_array(hypergradient, scratch.gradient());

@@ -133,6 +133,10 @@ impl<T: Scalar> Problem<T> for Family<T> {
         both!(self, at, (p, at) => p.outer_mixed_vjp(at, u, w, gradient_u, out), foreign())
     }
 
+    fn solve_mixed_vjp(&self, at: &mut At<T>, solve: &Solve, b: &Vec<T>, out: &mut Vec<T>) -> Result<Option<Report>> {
+        both!(self, at, (p, at) => p.solve_mixed_vjp(at, solve, b, out), foreign())
+    }
+
     fn mixed_jvp(&self, at: &mut At<T>, du: &Vec<T>, out: &mut Vec<T>) -> Result<()> {
         both!(self, at, (p, at) => p.mixed_jvp(at, du, out), foreign())
     }

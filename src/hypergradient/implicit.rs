@@ -41,13 +41,20 @@ pub(super) fn run<T: Scalar, P: Problem<T>>(
             });
         }
     }
-    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve);
-    let report = report.map_err(|error| match error {
+    let named = |error| match error {
         Error::NonFinite { argument: solve::RIGHT_HAND_SIDE, index, found } => {
             Error::NonFinite { argument: OVERFLOW, index, found }
         }
         error => error,
-    })?;
+    };
+    if !workspace.keeps_q && !solve.verify && !solve.start_from_last {
+        let short = problem.solve_mixed_vjp(at, solve, &workspace.b, &mut workspace.mixed).map_err(named)?;
+        if let Some(report) = short {
+            problem.outer_space().axpy(-T::ONE, &workspace.mixed, &mut workspace.gradient);
+            return Ok(Evaluation { outer_loss, report });
+        }
+    }
+    let report = problem.solve(at, solve, &workspace.b, &mut workspace.q, &mut workspace.solve).map_err(named)?;
     if solve.start_from_last {
         let last = workspace.last.get_or_insert_with(|| problem.inner_space().zeros());
         problem.lower(at, &workspace.q, last)?;

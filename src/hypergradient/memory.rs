@@ -45,6 +45,7 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
             run,
             host,
             last,
+            keeps_q: _,
         } = self;
         let (outer, points, vectors) = (problem.outer_space(), problem.inner_space(), problem.vectors(at));
         problem.workspace_bytes(at)

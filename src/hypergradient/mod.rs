@@ -76,6 +76,7 @@ pub struct Workspace<T: Scalar, P: Problem<T>> {
     last: Option<PointOf<T, P>>,
     run: Option<unrolled::Run<PointOf<T, P>>>,
     host: Vec<T>,
+    keeps_q: bool,
 }
 
 impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
@@ -95,6 +96,7 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
             last: None,
             run: None,
             host: Vec::new(),
+            keeps_q: true,
         }
     }
 
@@ -108,11 +110,17 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
         &mut self.gradient
     }
 
-    /// q of the last evaluation. For an unrolled estimator minus the sum of the adjoints of the inner gradients, so that
+    /// q of the last evaluation, if it was kept ([`Workspace::keep_q`]). For an unrolled estimator minus the sum of the adjoints of the inner gradients, so that
     /// dF/du = ∂F/∂u − Mᵀ q where M is constant; zero where it was not formed (forward mode, and one differentiated step of
     /// a problem that needs no ∂F/∂w for it: [`Problem::outer_mixed_vjp`]).
     pub fn q(&self) -> &VectorOf<T, P> {
         &self.q
+    }
+
+    /// Whether [`Workspace::q`] is wanted after an evaluation, as it is at first. Without it a solve that is not verified forms
+    /// no q where the problem has a shorter way to Mᵀq ([`Problem::solve_mixed_vjp`]); the hypergradient is the same to rounding.
+    pub fn keep_q(&mut self, keep: bool) {
+        self.keeps_q = keep;
     }
 
     /// Where the next solve that starts from the last q starts; `None`: from 0.

@@ -287,6 +287,18 @@ pub trait Problem<T: Scalar>: Sized {
         solve::solve(&mut Hessian::new(self, workspace), solve, b, q, scratch)
     }
 
+    /// out ← Mᵀ r(H) b at the linearization, without forming q = r(H) b: for problems that have a shorter way to it. `None`, and
+    /// nothing written, where there is none.
+    fn solve_mixed_vjp(
+        &self,
+        _workspace: &mut Self::Workspace,
+        _solve: &Solve,
+        _b: &VectorOf<T, Self>,
+        _out: &mut PointOf<T, Self>,
+    ) -> Result<Option<Report>> {
+        Ok(None)
+    }
+
     /// The dense eigendecomposition of H, and the products it took. See [`Operator::spectrum`].
     fn spectrum<'a>(
         &'a self,

@@ -278,6 +278,22 @@ fn apply_inverse<T: Scalar, O: Operator<T> + ?Sized>(
     }
 }
 
+/// The step that [`Step::Auto`] takes for b, and a report of what this took; no step if H b = 0.
+pub(crate) fn find_step<T: Scalar, O: Operator<T> + ?Sized>(
+    op: &mut O,
+    b: &VectorOf<T, O>,
+    workspace: &mut Workspace<T, VectorOf<T, O>>,
+) -> Result<(Option<f64>, Report)> {
+    let norm = finite_norm(op.space(), b)?;
+    let mut report = Report::new(Ending::Completed, norm);
+    if norm == 0.0 {
+        return Ok((None, report));
+    }
+    load_scaled(op.space(), norm, b, workspace);
+    let alpha = auto_step(op, workspace, &mut report)?;
+    Ok((alpha, report))
+}
+
 /// 1/θ for the largest |θ| that a few Lanczos steps see; `None` if H b = 0.
 fn auto_step<T: Scalar, O: Operator<T> + ?Sized>(
     op: &mut O,

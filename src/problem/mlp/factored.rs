@@ -29,6 +29,7 @@
 
 use super::compact::Compact;
 use super::loss::Batch;
+use super::model::Layer;
 use super::passes::{At, Back, Sweep};
 use crate::cpu::{self, Factor, Form, Simd};
 use crate::problem::heap_of;
@@ -106,6 +107,23 @@ impl Part {
         cpu::gemm(simd, Form::Abt, [n, n, o], rdelta, delta, false, square);
         cpu::outer_products(simd, [n, i], [[square, a], [errors, ra]], add, z);
     }
+
+    /// z ← Z_1 = s δ B + (δ Aᵀ) x, for the first layer.
+    fn data_image<S: Scalar>(
+        &self,
+        simd: Simd,
+        layer: &Layer,
+        s: S,
+        [b, delta, x, a]: [&[S]; 4],
+        square: &mut [S],
+        z: &mut [S],
+    ) {
+        let Part { rows: n, inputs: i, outputs: o, .. } = *self;
+        layer.backward(simd, b, delta, false, z);
+        cpu::scale(simd, s, z);
+        cpu::gemm(simd, Form::Abt, [n, n, o], delta, a, false, square);
+        cpu::gemm(simd, Form::Ab, [n, i, n], square, x, true, z);
+    }
 }
 
 /// The space of such vectors, for one right-hand side.
@@ -126,6 +144,8 @@ pub(super) struct Factored<T> {
     square: Vec<f64>,
     /// A layer of w.
     wide: Vec<f64>,
+    /// Z_1.
+    data: Vec<f64>,
     /// With many examples: G and D of each layer, n × n, and Y and Z as they are made.
     narrow: Option<Narrow<T>>,
     /// With few examples and ReLU.
@@ -180,7 +200,7 @@ impl<T: Scalar> Factored<T> {
         let arrays = |part: &Part| {
             [
                 vec![0.0; len(part, true, rows * part.inputs)],
-                vec![0.0; len(part, !part.first, rows * part.outputs)],
+                vec![0.0; len(part, true, rows * part.outputs)],
                 vec![0.0; len(part, true, square)],
                 vec![0.0; len(part, !part.first, square)],
             ]
@@ -205,6 +225,7 @@ impl<T: Scalar> Factored<T> {
             arrays: parts.iter().map(arrays).collect(),
             square: vec![0.0; square],
             wide: vec![0.0; largest(|part| part.place.len())],
+            data: vec![0.0; parts.first().map_or(0, |part| len(part, !many, rows * part.inputs))],
             narrow,
             compact: Compact::plan(model, rows),
             parts,
@@ -213,7 +234,8 @@ impl<T: Scalar> Factored<T> {
 
     /// The memory in use.
     pub fn bytes(&self) -> usize {
-        let Factored { simd: _, len: _, parts, sizes: _, base, squares, arrays, square, wide, narrow, compact } = self;
+        let Factored { simd: _, len: _, parts, sizes: _, base, squares, arrays, square, wide, data, narrow, compact } =
+            self;
         let of_layers: usize = arrays.iter().flatten().map(heap).sum();
         let narrow = narrow.as_ref().map_or(0, |narrow| {
             let Narrow { grams, square, y, z } = narrow;
@@ -221,7 +243,7 @@ impl<T: Scalar> Factored<T> {
         });
         heap(parts)
             + base.bytes()
-            + heap_of(&[squares, square, wide])
+            + heap_of(&[squares, square, wide, data])
             + heap(arrays)
             + of_layers
             + narrow
@@ -259,8 +281,8 @@ impl<T: Scalar> Factored<T> {
             convert(own, wide);
             pieces.s[0] = 1.0;
             layer.forward(simd, wide, a, pieces.y);
+            convert(at.deltas(l), delta);
             if !part.first {
-                convert(at.deltas(l), delta);
                 if self.narrow.is_none() {
                     cpu::gemm(simd, Form::Abt, [n, n, part.outputs], delta, delta, false, errors);
                 }
@@ -435,6 +457,61 @@ impl<T: Scalar> Factored<T> {
             layer.output(simd, [pieces.a, a], [delta, pieces.c], wide);
             for ((to, from), wide) in to.iter_mut().zip(from).zip(wide) {
                 *to = T::from_f64(pieces.s[0] * from.to_f64() + *wide);
+            }
+        }
+    }
+
+    /// Y and Z of a vector, from its coefficients, in `sweep`, and Z_1 in `first` unless that is empty.
+    pub fn images(&mut self, at: &At<'_, T>, b: &[T], v: &mut Vector<T>, sweep: &mut Sweep<T>, first: &mut [T]) {
+        let (simd, n) = (self.simd, at.rows);
+        for (l, part) in self.parts.iter().enumerate() {
+            let layer = at.model.layers[l].shifted(part.place.start);
+            let rz = &mut sweep.rz[l][..n * part.outputs];
+            if !part.factored {
+                let v = &v.plain[part.range.clone()];
+                if part.first {
+                    layer.forward(simd, v, at.inputs(l), rz);
+                    if !first.is_empty() {
+                        layer.backward(simd, v, at.deltas(l), false, first);
+                    }
+                } else {
+                    let z = &mut sweep.back[l - 1][..n * part.inputs];
+                    layer.images(simd, v, [at.inputs(l), at.deltas(l)], [rz, z]);
+                }
+                continue;
+            }
+            let (base, own) = (part.pieces(&self.base.wide), part.pieces_mut(&mut v.wide));
+            let s = own.s[0];
+            own.y.iter_mut().zip(base.y).for_each(|(own, base)| *own = s * base);
+            own.z.iter_mut().zip(base.z).for_each(|(own, base)| *own = s * base);
+            if let Some(Narrow { grams, square, y, z }) = &mut self.narrow {
+                // A and C in T, where the sweep's own arrays have room.
+                let (y, z) = (&mut y[..own.y.len()], &mut z[..own.z.len()]);
+                let (a, c) = (&mut *rz, if part.first { &mut [][..] } else { &mut sweep.ra[l - 1][..own.c.len()] });
+                cpu::narrow(simd, own.a, a);
+                cpu::narrow(simd, own.c, c);
+                let arrays = [at.inputs(l), at.deltas(l), &grams[l][0], &grams[l][1]];
+                part.images(simd, arrays, [a, c], square, false, [&mut *y, &mut *z]);
+                cpu::widen_axpy(simd, 1.0, y, own.y);
+                cpu::widen_axpy(simd, 1.0, z, own.z);
+            } else {
+                let [a, delta, gram, errors] = &self.arrays[l];
+                part.images(simd, [a, delta, gram, errors], [own.a, own.c], &mut self.square, true, [own.y, own.z]);
+            }
+            if part.first && !first.is_empty() {
+                if let Some(Narrow { square, .. }) = &mut self.narrow {
+                    let arrays = [&b[part.place.clone()], at.deltas(l), at.inputs(l), rz];
+                    part.data_image(simd, &layer, T::from_f64(s), arrays, square, first);
+                } else {
+                    let ([x, delta, ..], wide) = (&self.arrays[l], &mut self.wide[..part.place.len()]);
+                    convert(&b[part.place.clone()], wide);
+                    part.data_image(simd, &layer, s, [wide, delta, x, own.a], &mut self.square, &mut self.data);
+                    cpu::narrow(simd, &self.data, first);
+                }
+            }
+            cpu::narrow(simd, own.y, rz);
+            if !part.first {
+                cpu::narrow(simd, own.z, &mut sweep.back[l - 1][..n * part.inputs]);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::series::Series;
 use crate::cpu::{self, Simd};
 use crate::error::invalid;
 use crate::problem::{self, ExampleData, Problem, Reduction};
-use crate::solve::{self, Flat, Inverse, Report, Solve, Step};
+use crate::solve::{self, Flat, Report, Solve};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
@@ -59,16 +59,16 @@ pub struct Workspace<T> {
     pub(super) scratch: Point<T>,
     /// The linearization, at `u` and `w`.
     pub(super) frozen: Point<T>,
-    u: Vec<T>,
+    pub(super) u: Vec<T>,
     pub(super) w: Vec<T>,
     pub(super) sweep: Sweep<T>,
     pub(super) gathered: Gathered<T>,
-    change: Change<T>,
+    pub(super) change: Change<T>,
     outer_pass: Pass<T>,
     outer_weights: Vec<T>,
     /// n × the outer examples that go together; empty where the outer gradient is formed.
     panel: Vec<T>,
-    series: Option<Series<T>>,
+    pub(super) series: Option<Series<T>>,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -157,7 +157,7 @@ impl<T: Scalar> Mlp<T> {
         self.inner_space.simd()
     }
 
-    fn parts(&self) -> Outer<'_, T> {
+    pub(super) fn parts(&self) -> Outer<'_, T> {
         Outer {
             kind: self.kind,
             model: &self.model,
@@ -186,7 +186,7 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// f, on several threads if `examples` are many for this model.
-    fn on_threads<R: Send>(&self, examples: usize, f: impl FnOnce() -> R + Send) -> R {
+    pub(super) fn on_threads<R: Send>(&self, examples: usize, f: impl FnOnce() -> R + Send) -> R {
         cpu::on_threads(3 * examples * self.model.parameters(), f)
     }
 
@@ -244,7 +244,13 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// The adjoints of the data for the images in `sweep`; Z_1 is in `change.x`.
-    fn pull_back_images(&self, at: &At<'_, T>, batch: Batch<'_, T>, sweep: &mut Sweep<T>, change: &mut Change<T>) {
+    pub(super) fn pull_back_images(
+        &self,
+        at: &At<'_, T>,
+        batch: Batch<'_, T>,
+        sweep: &mut Sweep<T>,
+        change: &mut Change<T>,
+    ) {
         sweep.forward(at);
         // Without inputs among the outer parameters, the way forward is enough.
         if self.kind.sets_inputs() {
@@ -407,19 +413,29 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
         q: &mut Vec<T>,
         scratch: &mut problem::SolveWorkspace<T, Self>,
     ) -> Result<Report> {
-        let long = matches!(solve.inverse, Inverse::Neumann { terms: 2.., step: Step::Fixed(_), .. })
-            && !solve.start_from_last;
-        match workspace.series.take() {
-            Some(mut series) if long => {
-                let report = self.on_threads(self.rows, || self.solve_factored(workspace, solve, b, q, &mut series));
-                workspace.series = Some(series);
-                report
-            }
-            series => {
-                workspace.series = series;
-                solve::solve(&mut problem::Hessian::new(self, workspace), solve, b, q, scratch)
-            }
+        let Some(mut series) = self.take_series(workspace, solve) else {
+            return solve::solve(&mut problem::Hessian::new(self, workspace), solve, b, q, scratch);
+        };
+        let report = self.solve_by_series(workspace, solve, b, q, scratch, &mut series);
+        workspace.series = Some(series);
+        report
+    }
+
+    /// By the images of q on factored vectors, where u sets the data.
+    fn solve_mixed_vjp(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &Vec<T>,
+        out: &mut Vec<T>,
+    ) -> Result<Option<Report>> {
+        if solve.verify || !self.kind.sets_data() {
+            return Ok(None);
         }
+        let Some(mut series) = self.take_series(workspace, solve) else { return Ok(None) };
+        let report = self.on_threads(self.rows, || self.pull_back_series(workspace, solve, b, out, &mut series));
+        workspace.series = Some(series);
+        report
     }
 
     fn mixed_vjp(&self, workspace: &mut Workspace<T>, v: &Vec<T>, out: &mut Vec<T>) -> Result<()> {

@@ -3,11 +3,11 @@
 use super::factored::{Factored, Vector};
 use super::gram;
 use super::loss::Batch;
-use super::outer::Groups;
+use super::outer::{Data, Groups};
 use super::passes::{At, Sweep};
 use super::problem::{Mlp, Workspace};
 use crate::cpu;
-use crate::problem::Problem;
+use crate::problem::{Hessian, Problem, SolveWorkspace};
 use crate::solve::{self, Ending, Filter, Inverse, Operator, Report, Solve, Space, Step, heap};
 use crate::{Error, Result, Scalar};
 
@@ -24,6 +24,14 @@ pub(super) struct Series<T> {
 }
 
 impl<T: Scalar> Series<T> {
+    /// The sum, in q; its residual would come from a product of the plain kind.
+    fn sum(&mut self, at: &At<'_, T>, batch: Batch<'_, T>, sweep: &mut Sweep<T>, solve: &Solve) -> Result<Report> {
+        self.space.copy(self.space.base(), &mut self.b);
+        let Series { space, penalties, b, q, scratch, .. } = self;
+        let mut product = FactoredProduct { space, at: *at, batch, sweep, penalties, again: false };
+        solve::solve(&mut product, &Solve { verify: false, ..*solve }, b, q, scratch)
+    }
+
     /// The memory in use.
     pub fn bytes(&self) -> usize {
         let Series { space, penalties, b, q, product, scratch } = self;
@@ -46,8 +54,38 @@ impl<T: Scalar> Mlp<T> {
         Some(Series { space, penalties, b, q, product, scratch })
     }
 
+    /// The workspace's series, if it is for this solve: one of two products or more, from 0.
+    pub(super) fn take_series(&self, workspace: &mut Workspace<T>, solve: &Solve) -> Option<Series<T>> {
+        let long = matches!(solve.inverse, Inverse::Neumann { terms: 2.., .. }) && !solve.start_from_last;
+        if long { workspace.series.take() } else { None }
+    }
+
+    /// q ← the Neumann series on factored vectors, with a step by plain products where none is given.
+    pub(super) fn solve_by_series(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &Vec<T>,
+        q: &mut Vec<T>,
+        scratch: &mut SolveWorkspace<T, Mlp<T>>,
+        series: &mut Series<T>,
+    ) -> Result<Report> {
+        let Inverse::Neumann { terms, step: Step::Auto, on_growth } = solve.inverse else {
+            return self.on_threads(self.rows(), || self.solve_factored(workspace, solve, b, q, series));
+        };
+        let mut hessian = Hessian::new(self, workspace);
+        let (Some(alpha), found) = solve::find_step(&mut hessian, b, scratch)? else {
+            return solve::solve(&mut hessian, solve, b, q, scratch);
+        };
+        let fixed = Solve { inverse: Inverse::Neumann { terms, step: Step::Fixed(alpha), on_growth }, ..*solve };
+        let mut report = self.on_threads(self.rows(), || self.solve_factored(workspace, &fixed, b, q, series))?;
+        report.products += found.products;
+        report.curvature = found.curvature;
+        Ok(report)
+    }
+
     /// q ← the Neumann series, term by term on factored vectors.
-    pub(super) fn solve_factored(
+    fn solve_factored(
         &self,
         workspace: &mut Workspace<T>,
         solve: &Solve,
@@ -57,22 +95,12 @@ impl<T: Scalar> Mlp<T> {
     ) -> Result<Report> {
         let Workspace { frozen, w, sweep, .. } = workspace;
         let (at, batch) = (self.at(w, frozen), self.batch(&frozen.data));
-        let proximal = self.kind.proximal_weight();
-        for (l, penalty) in series.penalties.iter_mut().enumerate() {
-            let c = &frozen.data.penalties;
-            *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
-        }
-        series.space.set(&at, b);
+        self.set_series(&at, &frozen.data, b, series);
         let mut report = match self.filtered(&at, batch, solve, b, q, series)? {
             Some(report) => report,
             None => {
-                series.space.copy(series.space.base(), &mut series.b);
-                let Series { space, penalties, b: base, q: sum, scratch, .. } = series;
-                let mut product = FactoredProduct { space, at, batch, sweep, penalties, again: false };
-                // The residual comes from a product of the plain kind.
-                let unverified = Solve { verify: false, ..*solve };
-                let report = solve::solve(&mut product, &unverified, base, sum, scratch)?;
-                space.form(&at, b, sum, q);
+                let report = series.sum(&at, batch, sweep, solve)?;
+                series.space.form(&at, b, &series.q, q);
                 report
             }
         };
@@ -83,6 +111,39 @@ impl<T: Scalar> Mlp<T> {
             report.residual = Some(if report.rhs_norm == 0.0 { 0.0 } else { residual / report.rhs_norm });
         }
         Ok(report)
+    }
+
+    /// The arrays of the linearization, and b, for a series.
+    fn set_series(&self, at: &At<'_, T>, data: &Data<T>, b: &[T], series: &mut Series<T>) {
+        let proximal = self.kind.proximal_weight();
+        for (l, penalty) in series.penalties.iter_mut().enumerate() {
+            let c = &data.penalties;
+            *penalty = c[if c.len() == 1 { 0 } else { l }].to_f64() + proximal;
+        }
+        series.space.set(at, b);
+    }
+
+    /// out ← Mᵀ q for the q of a series that is not formed; `None` for series that are not summed term by term.
+    pub(super) fn pull_back_series(
+        &self,
+        workspace: &mut Workspace<T>,
+        solve: &Solve,
+        b: &[T],
+        out: &mut [T],
+        series: &mut Series<T>,
+    ) -> Result<Option<Report>> {
+        let Workspace { frozen, u, w, sweep, change, .. } = workspace;
+        let (at, batch) = (self.at(w, frozen), self.batch(&frozen.data));
+        let Inverse::Neumann { terms, step: Step::Fixed(_), .. } = solve.inverse else { return Ok(None) };
+        if series.space.linear().is_some() && gram::pays(self.rows(), batch.outputs, terms) {
+            return Ok(None);
+        }
+        self.set_series(&at, &frozen.data, b, series);
+        let report = series.sum(&at, batch, sweep, solve)?;
+        series.space.images(&at, b, &mut series.q, sweep, &mut change.x);
+        self.pull_back_images(&at, batch, sweep, change);
+        self.parts().pull_back(u, &frozen.data, change, out);
+        Ok(Some(report))
     }
 
     /// q ← the series by the eigenvectors of a Gram matrix, where the model is linear and the terms are many.
