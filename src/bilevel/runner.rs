@@ -296,14 +296,14 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
         if let Some(schedule) = &self.settings.schedule {
             estimator = with_tolerance(estimator, schedule.at(self.outcome.steps));
         }
-        let evaluation = hypergradient::evaluate_from(
-            &*self.problem,
-            &estimator,
-            &self.u.x,
-            &self.ahead.x,
-            unrolls.then_some(&self.ahead),
-            &mut self.workspace,
-        );
+        let before = self.ahead.steps();
+        let (problem, u, ahead, workspace) = (&*self.problem, &self.u.x, &mut self.ahead, &mut self.workspace);
+        let evaluation = match &estimator {
+            Estimator::Unrolled(unrolled) if unrolls => {
+                hypergradient::evaluate_on(problem, unrolled, u, ahead, workspace)
+            }
+            _ => hypergradient::evaluate(problem, &estimator, u, &ahead.x, workspace),
+        };
         let evaluation = match evaluation {
             Ok(evaluation) => evaluation,
             Err(Error::NonFinite { argument: "hypergradient" | "u" | hypergradient::OVERFLOW, .. }) => {
@@ -313,10 +313,7 @@ impl<T: Scalar, R: Deref<Target: Problem<T>>> Runner<T, R> {
             Err(error) => return Err(error),
         };
         let (points, outer) = (self.problem.inner_space(), self.problem.outer_space());
-        if let (true, Some(end)) = (unrolls, self.workspace.unrolled_end()) {
-            self.outcome.inner_steps += (end.steps() - self.ahead.steps()) as usize;
-            self.ahead.copy_from(points, end);
-        }
+        self.outcome.inner_steps += (self.ahead.steps() - before) as usize;
         if self.settings.start == Start::Cold {
             points.copy(&self.ahead.x, &mut self.w.x);
         }

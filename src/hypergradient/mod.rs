@@ -133,11 +133,6 @@ impl<T: Scalar, P: Problem<T>> Workspace<T, P> {
         self.last = last;
     }
 
-    /// Where the last unrolled run ended.
-    pub(crate) fn unrolled_end(&self) -> Option<&State<PointOf<T, P>>> {
-        self.run.as_ref().map(|run| &run.current)
-    }
-
     /// out ← q as a point in w-space.
     pub fn lower_q(&mut self, problem: &P, out: &mut PointOf<T, P>) -> Result<()> {
         problem.lower(&mut self.problem, &self.q, out)
@@ -157,24 +152,27 @@ pub fn evaluate<T: Scalar, P: Problem<T>>(
     w: &PointOf<T, P>,
     workspace: &mut Workspace<T, P>,
 ) -> Result<Evaluation> {
-    evaluate_from(problem, estimator, u, w, None, workspace)
-}
-
-/// The same for a run that goes on: an unrolled estimator starts with the buffers of `start`, too, whose point is w.
-pub(crate) fn evaluate_from<T: Scalar, P: Problem<T>>(
-    problem: &P,
-    estimator: &Estimator,
-    u: &PointOf<T, P>,
-    w: &PointOf<T, P>,
-    start: Option<&State<PointOf<T, P>>>,
-    workspace: &mut Workspace<T, P>,
-) -> Result<Evaluation> {
     problem.outer_space().check("u", u)?;
     problem.inner_space().check("w", w)?;
     let evaluation = match estimator {
         Estimator::Implicit(solve) => implicit::run(problem, solve, u, w, workspace)?,
-        Estimator::Unrolled(unrolled) => unrolled::run(problem, unrolled, u, w, start, workspace)?,
+        Estimator::Unrolled(unrolled) => unrolled::run(problem, unrolled, u, w, workspace)?,
     };
+    problem.outer_space().check("hypergradient", &workspace.gradient)?;
+    Ok(evaluation)
+}
+
+/// The same for a run that goes on: an unrolled estimator starts from `state` with its buffers, and leaves its end there.
+pub(crate) fn evaluate_on<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    unrolled: &Unrolled,
+    u: &PointOf<T, P>,
+    state: &mut State<PointOf<T, P>>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Evaluation> {
+    problem.outer_space().check("u", u)?;
+    problem.inner_space().check("w", &state.x)?;
+    let evaluation = unrolled::run_on(problem, unrolled, u, state, workspace)?;
     problem.outer_space().check("hypergradient", &workspace.gradient)?;
     Ok(evaluation)
 }

@@ -96,8 +96,8 @@ pub(crate) const DIVERGED: &str = "w after the inner steps";
 
 /// The states of an unrolled run.
 pub(super) struct Run<V> {
-    /// Where the run is: after it, its end.
-    pub current: State<V>,
+    /// Where the run is.
+    current: State<V>,
     /// The state after a step that is being differentiated.
     after: State<V>,
     /// The adjoint of the state.
@@ -177,28 +177,57 @@ pub(super) fn reserve<T: Scalar, P: Problem<T>>(
     Ok(())
 }
 
-/// `start` has the optimizer's buffers, too; without it the run starts at w with none.
+/// From w, without the optimizer's buffers.
 pub(super) fn run<T: Scalar, P: Problem<T>>(
     problem: &P,
     unrolled: &Unrolled,
     u: &PointOf<T, P>,
     w: &PointOf<T, P>,
-    start: Option<&State<PointOf<T, P>>>,
     workspace: &mut Workspace<T, P>,
 ) -> Result<Evaluation> {
-    unrolled.validate()?;
-    let points = problem.inner_space();
-    let mut states = Run::prepared(workspace.run.take(), unrolled, problem.outer_space().len(), points);
-    match start {
-        Some(start) => states.current.copy_from(points, start),
-        None => states.current.restart(points, w),
-    }
-    let evaluation = match unrolled.mode {
-        Mode::Forward => forward(problem, unrolled, u, &mut states, workspace),
-        _ => reverse(problem, unrolled, u, &mut states, workspace),
-    };
+    let mut states = prepare(problem, unrolled, workspace)?;
+    states.current.restart(problem.inner_space(), w);
+    let evaluation = differentiate(problem, unrolled, u, &mut states, workspace);
     workspace.run = Some(states);
     evaluation
+}
+
+/// From a state of the same rule, which is its end afterwards.
+pub(super) fn run_on<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    unrolled: &Unrolled,
+    u: &PointOf<T, P>,
+    state: &mut State<PointOf<T, P>>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Evaluation> {
+    let mut states = prepare(problem, unrolled, workspace)?;
+    std::mem::swap(&mut states.current, state);
+    let evaluation = differentiate(problem, unrolled, u, &mut states, workspace);
+    std::mem::swap(&mut states.current, state);
+    workspace.run = Some(states);
+    evaluation
+}
+
+fn prepare<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    unrolled: &Unrolled,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Run<PointOf<T, P>>> {
+    unrolled.validate()?;
+    Ok(Run::prepared(workspace.run.take(), unrolled, problem.outer_space().len(), problem.inner_space()))
+}
+
+fn differentiate<T: Scalar, P: Problem<T>>(
+    problem: &P,
+    unrolled: &Unrolled,
+    u: &PointOf<T, P>,
+    states: &mut Run<PointOf<T, P>>,
+    workspace: &mut Workspace<T, P>,
+) -> Result<Evaluation> {
+    match unrolled.mode {
+        Mode::Forward => forward(problem, unrolled, u, states, workspace),
+        _ => reverse(problem, unrolled, u, states, workspace),
+    }
 }
 
 fn reverse<T: Scalar, P: Problem<T>>(
@@ -278,12 +307,14 @@ fn one_step<T: Scalar, P: Problem<T>>(
     let Some(before) = run.segment.first().or(run.kept.first()) else { return Ok(None) };
     let end = &run.current.x;
     problem.inner_space().check(DIVERGED, end)?;
-    let Workspace { problem: at, gradient, mixed, q, .. } = workspace;
+    let Workspace { problem: at, gradient, mixed, q, keeps_q, .. } = workspace;
     problem.linearize(at, u, &before.x)?;
     let Some(outer_loss) = problem.outer_mixed_vjp(at, u, end, gradient, mixed)? else { return Ok(None) };
     let alpha = unrolled.rule.step();
     problem.outer_space().axpy(T::from_f64(-alpha), mixed, gradient);
-    problem.vectors(at).scale(T::ZERO, q);
+    if *keeps_q {
+        problem.vectors(at).scale(T::ZERO, q);
+    }
     let mut report = Report::new(Ending::Completed, f64::NAN);
     report.alpha = Some(alpha);
     Ok(Some(Evaluation { outer_loss, report }))
