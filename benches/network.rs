@@ -195,17 +195,21 @@ fn passes(criterion: &mut Criterion) {
 fn neumann(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("neumann");
     group.sample_size(10);
+    let ring = &[2, 200, 200, 200, 2][..];
     for (widths, rows, terms) in
-        [(&[2, 200, 200, 200, 2][..], 2, 100), (&[784, 10], 10, 100), (&[784, 200, 200, 200, 10], 256, 20)]
+        [(ring, 2, 10), (ring, 2, 100), (&[784, 10], 10, 100), (&[784, 200, 200, 200, 10], 256, 20)]
     {
         let Workload { name, problem, u, w } = workload(widths, rows, 64, OuterParameters::Inputs);
         let mut ws = hypergradient::Workspace::new(&problem);
         let inverse = Inverse::Neumann { terms, step: Step::Fixed(1e-3), on_growth: OnGrowth::Continue };
         let solve = blo::solve::Solve { verify: false, ..inverse.into() };
         group.throughput(Throughput::Elements(terms as u64 * hvp_operations(widths, rows)));
-        group.bench_function(format!("{name} K={terms}"), |bencher| {
-            bencher.iter(|| hypergradient::evaluate(&problem, &solve.into(), black_box(&u), &w, &mut ws).unwrap());
-        });
+        for (keep, what) in [(true, "with q"), (false, "without q")] {
+            ws.keep_q(keep);
+            group.bench_function(format!("{name} K={terms} {what}"), |bencher| {
+                bencher.iter(|| hypergradient::evaluate(&problem, &solve.into(), black_box(&u), &w, &mut ws).unwrap());
+            });
+        }
     }
     group.finish();
 }
