@@ -470,3 +470,8 @@ fn examples_one_by_one_and_in_batches() {
         }
     }
 }
+
+#[test]
+fn on_each_set_of_instructions() {
+    common::with_each_set_of_instructions("on_each_set_of_instructions");
+}

@@ -313,3 +313,8 @@ fn long_series_of_linear_models() {
     long_series::<f64>(1e-9);
     long_series::<f32>(1e-4);
 }
+
+#[test]
+fn on_each_set_of_instructions() {
+    common::with_each_set_of_instructions("on_each_set_of_instructions");
+}

@@ -111,3 +111,8 @@ fn networks_give_the_same_bits() {
     networks::<f64>(300, 600, OuterParameters::ExampleWeightLogits);
     networks::<f32>(3, 2000, OuterParameters::Inputs);
 }
+
+#[test]
+fn on_each_set_of_instructions() {
+    common::with_each_set_of_instructions("on_each_set_of_instructions");
+}

@@ -22,10 +22,27 @@ impl Simd {
     /// No instructions beyond the target's baseline.
     pub const PORTABLE: Simd = Simd(Level::Portable);
 
-    /// The widest set of this machine; constant for the process.
+    /// The widest set of this machine; constant for the process. The environment variable `BLO_SIMD` chooses a narrower one by its
+    /// [`Simd::name`], for tests and to compare machines; any other value is ignored.
     pub fn best() -> Simd {
         static BEST: OnceLock<Simd> = OnceLock::new();
-        *BEST.get_or_init(|| *Simd::available().last().unwrap_or(&Simd::PORTABLE))
+        *BEST.get_or_init(|| {
+            let sets = Simd::available();
+            let wanted = std::env::var("BLO_SIMD").unwrap_or_default();
+            let named = sets.iter().find(|simd| simd.name() == wanted);
+            *named.or(sets.last()).unwrap_or(&Simd::PORTABLE)
+        })
+    }
+
+    /// `portable`, `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Level::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+        }
     }
 
     /// Every set of this machine, narrowest first.

@@ -18,6 +18,21 @@ pub fn config(cases: u32) -> Config {
     }
 }
 
+/// All other tests of this program once more, with each narrower set of vector instructions.
+pub fn with_each_set_of_instructions(own_name: &str) {
+    use blo::cpu::Simd;
+    // In such a run itself.
+    if let Ok(wanted) = std::env::var("BLO_SIMD") {
+        return assert_eq!(Simd::best().name(), wanted);
+    }
+    for simd in Simd::available().into_iter().filter(|simd| *simd != Simd::best()) {
+        let program = std::env::current_exe().unwrap();
+        let run = std::process::Command::new(program).env("BLO_SIMD", simd.name()).output().unwrap();
+        let told = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && told.contains(&format!("test {own_name} ... ok")), "{}:\n{told}", simd.name());
+    }
+}
+
 /// A dense matrix as an operator: products only, by the plain reference.
 pub struct Dense<T> {
     space: Flat,
