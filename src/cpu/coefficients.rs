@@ -88,12 +88,12 @@ unsafe fn columns<T: Scalar, V: Lanes<f64>, const N: usize>(
             let new = keep.mul_add(old, V::splat(-alpha).mul_add(by[r], V::splat(0.0)));
             new.store(p);
             let mut y = keep.mul_add(V::load(image), V::splat(0.0));
-            for m in 0..N {
-                y = V::splat(places.gram[m][r]).mul_add(by[m], y);
+            for (by, gram) in by.iter().zip(&places.gram) {
+                y = V::splat(gram[r]).mul_add(*by, y);
             }
             if other {
-                for m in 0..N {
-                    y = V::splat(places.other[m][r]).mul_add(stored[m], y);
+                for (stored, other) in stored.iter().zip(&places.other) {
+                    y = V::splat(other[r]).mul_add(*stored, y);
                 }
             }
             y.store(image);
@@ -199,19 +199,19 @@ unsafe fn inner_products_rows<T: Scalar, V: Lanes<f64>, const N: usize>(a: f64, 
     let sums = unsafe {
         let mut sums = [[V::splat(0.0); N]; N];
         for j in (0..whole).step_by(V::COUNT) {
-            for m in 0..N {
+            for (m, sums) in sums.iter_mut().enumerate() {
                 let x = V::widen(x.as_ptr().add(m * width + j));
-                for r in 0..N {
-                    sums[m][r] = V::widen(y.as_ptr().add(r * width + j)).mul_add(x, sums[m][r]);
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::widen(y.as_ptr().add(r * width + j)).mul_add(x, *sum);
                 }
             }
         }
         sums
     };
-    for m in 0..N {
-        for r in 0..N {
+    for (m, sums) in sums.into_iter().enumerate() {
+        for (r, sum) in sums.into_iter().enumerate() {
             // SAFETY: needs nothing.
-            let mut sum = unsafe { sums[m][r].sum() };
+            let mut sum = unsafe { sum.sum() };
             for j in whole..width {
                 sum += x[m * width + j].to_f64() * y[r * width + j].to_f64();
             }
