@@ -5,7 +5,7 @@
 
 use super::few_rows::{few_ab, few_abt, few_atb, few_images};
 use super::panels::{Product, multiply_panels};
-use super::parallel::{forks, join};
+use super::parallel::{forks, join, threads};
 use super::simd::Simd;
 use crate::Scalar;
 
@@ -25,8 +25,9 @@ const FEW: usize = 32;
 /// Up to so many rows both images of a direction are made in one reading of it.
 const FEWER: usize = 6;
 
-/// Rows or columns of C that threads divide in multiples of: whole panels.
-const LEAST: usize = 64;
+/// Rows and columns of C that threads divide in multiples of: whole blocks, whole panels.
+const ROWS: usize = 6;
+const COLUMNS: usize = 64;
 
 /// Whether rows of `len` scalars fill registers.
 fn fill<T>(len: usize) -> bool {
@@ -90,24 +91,28 @@ fn large<T: Scalar>(simd: Simd, form: Form, shape: [usize; 3], a: &[T], b: &[T],
     let b_transposed = form == Form::Abt;
     assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n);
     let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-    divide(simd, Product { shape, a, a_strides, b, b_stride, b_transposed, add, c, c_stride: n });
+    divide(simd, Product { shape, a, a_strides, b, b_stride, b_transposed, add, c, c_stride: n }, threads());
 }
 
-/// The product, by rows or by columns among threads.
-fn divide<T: Scalar>(simd: Simd, product: Product<T>) {
+/// The product in so many parts, by rows or by columns: whichever takes its slower part less time. Each part packs its columns of
+/// B, which takes about as long as a block of rows of the product itself.
+fn divide<T: Scalar>(simd: Simd, product: Product<T>, parts: usize) {
     let [m, n, k] = product.shape;
-    if !forks(m * n * k) || m.max(n) < 2 * LEAST {
+    let left = parts / 2;
+    if left == 0 || !forks(m * n * k) {
         return multiply_panels(simd, product);
     }
+    let middle = |len: usize, whole: usize| (len * left / parts + whole / 2) / whole * whole;
+    let slower = |first: usize, len: usize| (first * parts / left).max((len - first) * parts / (parts - left));
+    let (row, column) = (middle(m, ROWS), middle(n, COLUMNS));
+    let (by_rows, by_columns) = ((slower(row, m) + ROWS) * n, slower(column, n) * (m + ROWS));
     // SAFETY: both parts lie within the whole, and share nothing of C.
     let (first, second) = unsafe {
-        if m >= n {
-            let half = (m / 2).next_multiple_of(LEAST);
-            (product.rows(0, half), product.rows(half, m))
+        if by_rows <= by_columns {
+            (product.rows(0, row), product.rows(row, m))
         } else {
-            let half = (n / 2).next_multiple_of(LEAST);
-            (product.columns(0, half), product.columns(half, n))
+            (product.columns(0, column), product.columns(column, n))
         }
     };
-    join(|| divide(simd, first), || divide(simd, second));
+    join(|| divide(simd, first, left), || divide(simd, second, parts - left));
 }

@@ -24,6 +24,11 @@ pub fn on_threads<R: Send>(work: usize, f: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| f())
 }
 
+/// The threads that there are to divide among.
+pub(super) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 /// Whether a kernel with so many multiplications should divide them.
 pub(super) fn forks(work: usize) -> bool {
     work >= FORKS && rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1

@@ -7,7 +7,7 @@ use crate::Scalar;
 /// Partial sums held side by side; the order of additions depends on the length alone.
 const LANES: usize = 32;
 /// Sums of more terms are those of two halves, so that threads can share them out.
-const BLOCK: usize = 1 << 16;
+const BLOCK: usize = 1 << 15;
 
 /// Where vectors of `len` are divided.
 fn half(len: usize) -> usize {
@@ -16,7 +16,7 @@ fn half(len: usize) -> usize {
 
 /// Elements count as several multiplications: they come from memory.
 pub(super) fn divides(len: usize) -> bool {
-    len > BLOCK && forks(8 * len)
+    len > BLOCK && forks(32 * len)
 }
 
 #[inline(always)]
