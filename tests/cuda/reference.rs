@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Parts, Seen, small};
 use crate::common::cast;
+use crate::tensor::with_tensor_cores;
 use crate::{Driver, device, inside};
 use blo::cuda::{Buffer, Device, DeviceSpace, Mlp, Network};
 use blo::hypergradient::{Estimator, Unrolled, Workspace, evaluate};
@@ -92,10 +93,9 @@ fn series_and_unrolls<T: Scalar>(problem: &Mlp<T>, seen: &mut Seen<'_>, toleranc
     }
 }
 
-fn every_case<T: Scalar>(products_to: f64, series_to: f64) {
-    let device = device();
+fn every_case<T: Scalar>(device: &Device, products_to: f64, series_to: f64) {
     for case in small() {
-        let problem = problem::<T>(&case, &device);
+        let problem = problem::<T>(&case, device);
         let mut seen = Seen::new(&case);
         products(&problem, &mut seen, products_to);
         series_and_unrolls(&problem, &mut seen, series_to);
@@ -108,13 +108,23 @@ fn every_case<T: Scalar>(products_to: f64, series_to: f64) {
 #[test]
 fn every_case_in_f64() {
     if inside(Driver::Simulated, "reference::every_case_in_f64", &[]) {
-        every_case::<f64>(1e-12, 1e-10);
+        every_case::<f64>(&device(), 1e-12, 1e-10);
     }
 }
 
 #[test]
 fn every_case_in_f32() {
     if inside(Driver::Simulated, "reference::every_case_in_f32", &[]) {
-        every_case::<f32>(2e-5, 2e-4);
+        every_case::<f32>(&device(), 2e-5, 2e-4);
+    }
+}
+
+/// The cases have products of more than a few rows; `tensor::` shows that these go there.
+#[test]
+fn every_case_in_f32_in_the_tensor_cores() {
+    if inside(Driver::Simulated, "reference::every_case_in_f32_in_the_tensor_cores", &[])
+        && let Some(device) = with_tensor_cores()
+    {
+        every_case::<f32>(&device, 2e-5, 2e-4);
     }
 }
