@@ -179,22 +179,32 @@ impl Device {
         self.0.capability
     }
 
-    /// Chooses whether products of f32 matrices of more than a few rows are taken in the tensor cores, of this device and its
-    /// copies; not until this is called. To be called before problems are made: what one has recorded stays as it is.
+    /// Chooses whether products of f32 matrices of more than a few rows (terms, for Aᵀ B) are taken in the tensor cores, for this
+    /// device and its copies; not until this is called. To be called before problems are made: a series that was recorded
+    /// stays as it is.
     ///
     /// Each factor is split into two TF32 numbers, x = x₁ + x₂, and x y is x₂ y₁ + x₁ y₂ + x₁ y₁, in short sums that are added
     /// in f32 (3xTF32; Ootomo and Yokota, 2022). Errors are those of f32, within (4e-7 + 3e-8 √k) Σ |a||b| for k terms, and NaN and
     /// infinities come out as without; bits depend on the card. This is three times the arithmetic, and less time only where
-    /// TF32 is more than three times as fast as f32, as on data-centre cards (A100, H100).
+    /// TF32 is more than three times as fast as f32: by their data sheets A100 and H100, not GeForce.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a device of a compute capability below 8.0 if `on`.
+    /// [`Error::Invalid`] for a device of a compute capability below 8.0 if `on`, [`Error::Device`] where the driver does not take
+    /// the kernels. The setting is then as it was.
     pub fn set_tensor_cores(&self, on: bool) -> Result<()> {
         let (major, minor) = self.0.capability;
         if on && major < 8 {
             let found = format!("a device of compute capability {major}.{minor}");
             return Err(invalid("tensor cores", found, "one of 8.0 or later"));
+        }
+        if on {
+            // Whichever a series then records: nothing can be loaded meanwhile.
+            let _turn = self.turn();
+            call!(cuCtxSetCurrent(self.0.context))?;
+            for product in ["tensor_ab", "tensor_abt", "tensor_atb", "gemm_ab", "gemm_abt", "gemm_atb"] {
+                self.function(product, size_of::<f32>())?;
+            }
         }
         self.0.tensor_cores.store(on, Ordering::Relaxed);
         Ok(())

@@ -2,11 +2,12 @@
 
 use crate::common::{Rng, cast, distance, norm, widen};
 use crate::{Driver, device, inside};
-use blo::Scalar;
-use blo::cuda::{Device, Mlp, Network};
+use blo::cuda::{Buffer, Device, DeviceSpace, Mlp, Network};
+use blo::hypergradient::{Estimator, Workspace, evaluate};
 use blo::problem::mlp::{Activation, Loss, OuterParameters};
 use blo::problem::{Examples, Problem, Reduction};
-use blo::solve::Space;
+use blo::solve::{OnGrowth, Solve, Space, Step};
+use blo::{Inverse, Scalar};
 
 /// A device with the setting on; none on a GPU before 8.0.
 pub fn with_tensor_cores() -> Option<Device> {
@@ -19,24 +20,39 @@ pub fn with_tensor_cores() -> Option<Device> {
     Some(device)
 }
 
-/// Gradient and Hessian-vector product of a network whose products are all of more than a few rows and terms.
-fn products<T: Scalar>(device: &Device) -> Vec<f64> {
-    let (widths, rows, classes) = ([19, 70, 33, 10], 40, 10);
-    let mut rng = Rng(11);
-    let design = cast::<T>(&rng.normals(rows * widths[0]));
-    let labels = (0..rows * classes).map(|i| if i % classes == i / classes % classes { 1.0 } else { 0.0 });
+const ROWS: usize = 40;
+
+/// A network whose products are all of more than a few rows and terms.
+fn problem<T: Scalar>(device: &Device) -> Mlp<T> {
+    let (widths, classes) = ([19, 70, 33, 10], 10);
+    let design = cast::<T>(&Rng(11).normals(ROWS * widths[0]));
+    let labels = (0..ROWS * classes).map(|i| if i % classes == i / classes % classes { 1.0 } else { 0.0 });
     let targets = cast::<T>(&labels.collect::<Vec<f64>>());
     let examples = || Examples { design: design.clone(), features: widths[0], targets: targets.clone() };
     let network = Network { widths: &widths, activation: Activation::Tanh, loss: Loss::CrossEntropy };
     let kind = OuterParameters::ExampleWeightLogits;
-    let problem = Mlp::<T>::new(device, network, kind, examples(), examples(), Reduction::Mean, 0.0).unwrap();
-    let (outer, inner) = (problem.outer_space(), problem.inner_space());
-    let (mut u, mut w, mut v) = (outer.zeros(), inner.zeros(), inner.zeros());
+    Mlp::new(device, network, kind, examples(), examples(), Reduction::Mean, 0.0).unwrap()
+}
+
+/// u and w.
+fn starts<T: Scalar>(problem: &Mlp<T>) -> [Buffer<T>; 2] {
+    let mut rng = Rng(12);
+    let mut upload = |space: &DeviceSpace, scale: f64| {
+        let mut buffer = space.zeros();
+        let values: Vec<f64> = rng.normals(Space::<T>::len(space)).iter().map(|x| scale * x).collect();
+        space.load(&cast::<T>(&values), &mut buffer).unwrap();
+        buffer
+    };
+    [upload(problem.outer_space(), 1.0), upload(problem.inner_space(), 0.2)]
+}
+
+/// Gradient and Hessian-vector product.
+fn products<T: Scalar>(device: &Device) -> Vec<f64> {
+    let problem = problem::<T>(device);
+    let ([u, w], inner) = (starts(&problem), problem.inner_space());
     let parameters = Space::<T>::len(inner);
-    outer.load(&cast::<T>(&rng.normals(rows)), &mut u).unwrap();
-    let scaled: Vec<f64> = rng.normals(parameters).iter().map(|x| 0.2 * x).collect();
-    inner.load(&cast::<T>(&scaled), &mut w).unwrap();
-    inner.load(&cast::<T>(&rng.normals(parameters)), &mut v).unwrap();
+    let mut v = inner.zeros();
+    inner.load(&cast::<T>(&Rng(13).normals(parameters)), &mut v).unwrap();
     let mut workspace = problem.workspace();
     let mut out = inner.zeros();
     let mut found = Vec::new();
@@ -73,6 +89,34 @@ fn a_network_has_its_f32_products_there() {
     // A copy of the device is the same device.
     device.clone().set_tensor_cores(true).unwrap();
     assert!(products::<f32>(&device) == there);
+}
+
+/// A series that was launched without, and is recorded with.
+#[test]
+fn a_series_that_began_without_is_recorded() {
+    if !inside(Driver::Simulated, "tensor::a_series_that_began_without_is_recorded", &[]) {
+        return;
+    }
+    let device = device();
+    if device.compute_capability() < (8, 0) {
+        println!("skipped: compute capability {:?}", device.compute_capability());
+        return;
+    }
+    let problem = problem::<f32>(&device);
+    let [u, w] = starts(&problem);
+    let inverse = Inverse::Neumann { terms: 8, step: Step::Fixed(0.05), on_growth: OnGrowth::Continue };
+    let estimator: Estimator = Solve { verify: false, ..inverse.into() }.into();
+    let mut workspace = Workspace::new(&problem);
+    let mut found = Vec::new();
+    for on in [false, true, true] {
+        device.set_tensor_cores(on).unwrap();
+        evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
+        let mut gradient = vec![0.0_f32; workspace.gradient().len()];
+        problem.outer_space().store(workspace.gradient(), &mut gradient).unwrap();
+        found.push(gradient);
+    }
+    assert!(found[0] != found[1] && found[1] == found[2]);
+    assert!(distance(&found[0], &found[1]) <= 1e-5 * norm(&found[0]));
 }
 
 #[test]
