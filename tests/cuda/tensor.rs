@@ -3,9 +3,8 @@
 use crate::common::{Rng, cast, distance, norm, widen};
 use crate::{Driver, device, inside};
 use blo::cuda::{Buffer, Device, DeviceSpace, Mlp, Network};
-use blo::hypergradient::{Estimator, Workspace, evaluate};
 use blo::problem::mlp::{Activation, Loss, OuterParameters};
-use blo::problem::{Examples, Problem, Reduction};
+use blo::problem::{Examples, Problem, Reduction, SolveWorkspace};
 use blo::solve::{OnGrowth, Solve, Space, Step};
 use blo::{Inverse, Scalar};
 
@@ -105,15 +104,18 @@ fn a_series_that_began_without_is_recorded() {
     let problem = problem::<f32>(&device);
     let [u, w] = starts(&problem);
     let inverse = Inverse::Neumann { terms: 8, step: Step::Fixed(0.05), on_growth: OnGrowth::Continue };
-    let estimator: Estimator = Solve { verify: false, ..inverse.into() }.into();
-    let mut workspace = Workspace::new(&problem);
+    let solve = Solve { verify: false, ..inverse.into() };
+    let (mut workspace, mut scratch) = (problem.workspace(), SolveWorkspace::<f32, Mlp<f32>>::new());
+    problem.linearize(&mut workspace, &u, &w).unwrap();
+    let mut q = problem.inner_space().zeros();
     let mut found = Vec::new();
     for on in [false, true, true] {
+        // Nothing but the series has need of its kernels.
         device.set_tensor_cores(on).unwrap();
-        evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
-        let mut gradient = vec![0.0_f32; workspace.gradient().len()];
-        problem.outer_space().store(workspace.gradient(), &mut gradient).unwrap();
-        found.push(gradient);
+        problem.solve(&mut workspace, &solve, &w, &mut q, &mut scratch).unwrap();
+        let mut host = vec![0.0_f32; q.len()];
+        problem.inner_space().store(&q, &mut host).unwrap();
+        found.push(host);
     }
     assert!(found[0] != found[1] && found[1] == found[2]);
     assert!(distance(&found[0], &found[1]) <= 1e-5 * norm(&found[0]));
