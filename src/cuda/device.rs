@@ -184,9 +184,10 @@ impl Device {
     /// stays as it is.
     ///
     /// Each factor is split into two TF32 numbers, x = x₁ + x₂, and x y is x₂ y₁ + x₁ y₂ + x₁ y₁, in short sums that are added
-    /// in f32 (3xTF32; Ootomo and Yokota, 2022). Errors are those of f32: within (4e-7 + 3e-8 √k) Σ |a||b| for k terms wherever they
-    /// were looked at. NaN and infinities come out as without; bits depend on the card. This is three times the arithmetic, and less time only where
-    /// TF32 is more than three times as fast as f32: by their data sheets A100 and H100, not GeForce.
+    /// in f32 (3xTF32; Ootomo and Yokota, 2022). Errors are those of f32: within (4e-7 + 3e-8 √k) Σ |a||b| for k terms
+    /// wherever they were looked at. NaN and infinities come out as without; bits depend on the card. This is three times the
+    /// arithmetic, and less time only where TF32 is more than three times as fast as f32: by their data sheets A100 and H100,
+    /// not GeForce.
     ///
     /// # Errors
     ///
