@@ -2,7 +2,7 @@
 //!
 //! Reads a request a line from standard input, as `peers/blo_worker.rs` does: `{"operation", "dtype", "folder", "repeat", "result",
 //! ...}`, with arrays as little-endian files in the folder; answers with `{"seconds": [...]}`, one for each repetition, up to the
-//! end of the device's work. `{"operation": "limits"}` answers with the device's name and rates. `cargo bench --bench gpu -- --test`
+//! end of the device's work. With `"tensor_cores": true` f32 products are taken there. `{"operation": "limits"}` answers with the device's name and rates. `cargo bench --bench gpu -- --test`
 //! runs each operation once at a small size, where there is a device.
 #![allow(missing_docs)]
 
@@ -272,6 +272,7 @@ fn answer(device: &Device, line: &str) -> Answer<Value> {
     if request.text("operation")? == "limits" {
         return limits(&request);
     }
+    device.set_tensor_cores(request.fields["tensor_cores"].as_bool().unwrap_or(false))?;
     match request.text("dtype")? {
         "f32" => save::<f32>(&request),
         "f64" => save::<f64>(&request),

@@ -28,7 +28,11 @@ impl Exec<'_, '_> {
         let (bank, base, epoch) = match c.space {
             Space::Shared => {
                 let inside = |&(a, b): &(u32, u32)| low >= a as u64 && high.saturating_add(size) <= b as u64;
-                if self.block.pending_words > 0 || !self.grid.shared.iter().any(inside) {
+                if !self.grid.shared.iter().any(inside) {
+                    return None;
+                }
+                let words = |i: usize| &self.block.pending[at[i] as usize / 4..(at[i] + size).div_ceil(4) as usize];
+                if self.block.pending_words > 0 && lanes(m).any(|i| words(i).iter().any(|thread| *thread != 0)) {
                     return None;
                 }
                 (&mut self.block.shared, 0, self.block.id + 1)

@@ -380,6 +380,33 @@ fn async_copy_over_old_data() {
     }
 }
 
+/// Matrix instructions are for whole warps.
+#[test]
+fn mma_of_a_part_of_the_warp() {
+    let text = include_str!("ptx/mma.ptx");
+    let run = |text: &str, threads: u32| {
+        let m = module(text);
+        let mut dev = Device::new();
+        let args: Vec<Arg> = (0..4).map(|_| Arg::Ptr(dev.upload(&[1f32; 128]).unwrap())).collect();
+        dev.launch(&m, "tf32", &config(1, threads), &args)
+    };
+    run(text, 32).unwrap_or_else(|f| panic!("{f}"));
+    let line = line_of(text, "mma.sync.aligned.m16n8k8");
+    let half = text.replace(
+        ".reg .u32 %l, %g, %t, %i;\n    .reg .b32 %ra<4>",
+        ".reg .pred %p;\n    .reg .u32 %l, %g, %t, %i;\n    .reg .b32 %ra<4>",
+    );
+    let half =
+        half.replace("    mma.sync.aligned.m16n8k8", "    setp.lt.u32 %p, %l, 16;\n    @%p mma.sync.aligned.m16n8k8");
+    let f = run(&half, 32).unwrap_err();
+    assert_eq!((f.kind, f.line), (FaultKind::DivergentWarp, line + 2), "{f}");
+    let f = run(&text.replace(".reqntid 32, 1, 1", ""), 16).unwrap_err();
+    assert_eq!(f.kind, FaultKind::DivergentWarp, "{f}");
+    // A fragment that was never loaded.
+    let f = run(&plant(text, "    ld.global.b32 %ra3, [%x+272];\n", ""), 32).unwrap_err();
+    assert_eq!((f.kind, f.line), (FaultKind::UninitRegister, line - 1), "{f}");
+}
+
 #[test]
 fn constant_memory_is_read_only() {
     let body = "cvta.const.u64 %a, seven;\nld.u32 %r0, [%a];\nst.u32 [%a], %r0; //!";

@@ -350,26 +350,78 @@ fn async_copies_through_two_buffers() {
     assert_eq!(dev.download::<f32>(out, 64).unwrap(), want);
 }
 
+/// D = A B + C by one `mma`, in a kernel of this text.
+fn mma_tf32(text: &str, [a, b, c]: [&[f32]; 3]) -> Vec<f32> {
+    let m = module(text);
+    let mut dev = Device::new();
+    let mut args = [a, b, c].map(|v| Arg::Ptr(dev.upload(v).unwrap())).to_vec();
+    let out = dev.alloc(512).unwrap();
+    args.push(Arg::Ptr(out));
+    dev.launch(&m, "tf32", &block(32), &args).unwrap_or_else(|f| panic!("{f}"));
+    dev.download(out, 128).unwrap()
+}
+
+/// Of whole numbers, which no order and no rounding changes; with bits in the places that tf32 does not have.
 #[test]
 fn mma_tf32_against_the_plain_product() {
-    let m = module(include_str!("ptx/mma.ptx"));
-    let f = |i: usize, k: usize| ((i * 29 + k * 17) % 23) as f32 / 7.0 - 1.5;
+    let text = include_str!("ptx/mma.ptx");
+    let f = |i: usize, k: usize| ((i * 29 + k * 17) % 23) as f32 - 9.0;
+    let dirty = |x: f32| f32::from_bits(x.to_bits() | 0x1555);
     let a: Vec<f32> = (0..128).map(|i| f(i, 1)).collect();
     let b: Vec<f32> = (0..64).map(|i| f(i, 2)).collect();
     let c: Vec<f32> = (0..128).map(|i| f(i, 3)).collect();
-    let mut dev = Device::new();
-    let p: Vec<Ptr> = [&a, &b, &c].map(|v| dev.upload(v).unwrap()).to_vec();
-    let out = dev.alloc(512).unwrap();
-    let args = [Arg::Ptr(p[0]), Arg::Ptr(p[1]), Arg::Ptr(p[2]), Arg::Ptr(out)];
-    dev.launch(&m, "tf32", &block(32), &args).unwrap_or_else(|f| panic!("{f}"));
-    let got: Vec<f32> = dev.download(out, 128).unwrap();
-    let cut = |x: f32| f32::from_bits(x.to_bits() & !0x1fff) as f64;
-    for i in 0..16 {
-        for j in 0..8 {
-            let s: f64 = (0..8).map(|k| cut(a[8 * i + k]) * cut(b[8 * k + j])).sum();
-            assert_eq!(got[8 * i + j], (s + c[8 * i + j] as f64) as f32, "({i}, {j})");
-        }
+    let sum = |i: usize, j: usize| c[8 * i + j] + (0..8).map(|k| a[8 * i + k] * b[8 * k + j]).sum::<f32>();
+    let want: Vec<f32> = (0..128).map(|at| sum(at / 8, at % 8)).collect();
+    let [da, db] =
+        [&a, &b].map(|list| list.iter().map(|x| if *x == 0.0 { 0.0 } else { dirty(*x) }).collect::<Vec<_>>());
+    assert_eq!(mma_tf32(text, [&da, &db, &c]), want);
+    // Fragments in another order are another product.
+    for (from, to) in [
+        ("%ra1, [%x+256]", "%ra1, [%x+16]"),
+        ("{%ra0, %ra1, %ra2, %ra3}", "{%ra0, %ra2, %ra1, %ra3}"),
+        ("{%rb0, %rb1}", "{%rb1, %rb0}"),
+        ("{%rd0, %rd1, %rd2, %rd3}", "{%rd1, %rd0, %rd2, %rd3}"),
+    ] {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        assert_ne!(mma_tf32(&text.replace(from, to), [&a, &b, &c]), want, "{from} -> {to}");
     }
+}
+
+/// Terms 0 to 3, then 4 to 7; all cut to the last place of the largest; and the sum cut.
+#[test]
+fn mma_tf32_cuts_what_it_adds() {
+    let last = 2f32.powi(-23);
+    let of = |terms: &[f32], c: f32| {
+        let (mut a, mut b) = (vec![0.0; 128], vec![0.0; 64]);
+        (0..terms.len()).for_each(|k| (a[k], b[8 * k]) = (terms[k], 1.0));
+        mma_tf32(include_str!("ptx/mma.ptx"), [&a, &b, &[&[c][..], &[0.0; 127]].concat()])[0]
+    };
+    let cases: [(&[f32], f32, f32); 12] = [
+        (&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], 0.5, 36.5),
+        // Eight halves of the last place are four of it, but each is cut by itself.
+        (&[last / 2.0; 8], 1.0, 1.0),
+        (&[-last / 2.0; 8], -1.0, -1.0),
+        (&[1.5 * last], 1.0, 1.0 + last),
+        (&[-1.5 * last], -1.0, -1.0 - last),
+        // The last place of 1, and then none of 2: 2 + 2^-23 is cut.
+        (&[1.0, last], 1.0, 2.0),
+        // Four of one group are added before the sum is cut, a fifth comes too late.
+        (&[last, last], 2.0 - last, 2.0),
+        (&[last, 0.0, 0.0, 0.0, last], 2.0 - last, 2.0),
+        (&[1.0, 0.0, 0.0, 0.0, -1.0], last / 2.0, 0.0),
+        (&[0.0, 0.0, 0.0, 0.0, -1.0], last / 2.0, -1.0),
+        (&[1e38, 1e38, 1e38, 1e38], 0.0, f32::INFINITY),
+        (&[-3e38, -3e38], 1.0, f32::NEG_INFINITY),
+    ];
+    for (terms, c, want) in cases {
+        assert_eq!(of(terms, c), want, "{terms:?} + {c:e}");
+    }
+    assert_eq!(of(&[], -0.0), 0.0);
+    assert_eq!(of(&[f32::INFINITY, 1.0], 0.0), f32::INFINITY);
+    assert!(of(&[f32::INFINITY, f32::NEG_INFINITY], 0.0).is_nan());
+    assert!(of(&[1.0, f32::NAN], 0.0).is_nan());
+    // Below the normal numbers: 2^-136 is the least of tf32, 2^-149 that of the sum.
+    assert_eq!(of(&[2f32.powi(-136)], 2f32.powi(-149)), 2f32.powi(-136) + 2f32.powi(-149));
 }
 
 #[test]

@@ -239,7 +239,9 @@ fn conversions() {
     t!("cvt.s32.s8 %d, %a;", ["s32"] -> "s32": (0x180) => -128, (0x17f) => 127);
     t!("cvt.rna.tf32.f32 %d, %a;", ["f32"] -> "b32": (f32::from_bits(0x3f80_1000)) => 0x3f80_2000u32,
         (f32::from_bits(0xbf80_1000)) => 0xbf80_2000u32, (f32::from_bits(0x3f80_0fff)) => 0x3f80_0000u32, (f32::MAX) => 0x7f80_0000u32,
-        (INF) => 0x7f80_0000u32, (NAN) => 0x7fff_ffffu32, (-0f32) => 0x8000_0000u32, (f32::from_bits(0x3fff_ffff)) => 0x4000_0000u32);
+        (INF) => 0x7f80_0000u32, (NAN) => 0x7fff_ffffu32, (-0f32) => 0x8000_0000u32, (f32::from_bits(0x3fff_ffff)) => 0x4000_0000u32,
+        (f32::from_bits(0x3f80_1001)) => 0x3f80_2000u32, (f32::from_bits(0x3f80_3000)) => 0x3f80_4000u32, (-INF) => 0xff80_0000u32,
+        (f32::from_bits(0x0fff)) => 0u32, (f32::from_bits(0x1000)) => 0x2000u32);
     t!("cvt.rzi.s32.f32 %d, 0f40490FDB;", ["f32"] -> "s32": (0f32) => 3);
 }
 

@@ -8,7 +8,7 @@ use cudarc::driver::sys::{self, CUresult};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most blocks of the first stage of a reduction.
@@ -31,6 +31,7 @@ struct Inner {
     stream: sys::CUstream,
     name: String,
     capability: (i32, i32),
+    tensor_cores: AtomicBool,
     loaded: Mutex<Loaded>,
     error: Mutex<Option<Error>>,
     /// Held by who uses `partials`, from the first stage of a reduction until its result has been read.
@@ -149,10 +150,22 @@ impl Device {
         let opened = call!(cuCtxSetCurrent(context))
             .and_then(|()| call!(cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32)))
             .and_then(|()| call!(cuMemAlloc_v2(&mut partials, (PARTIALS + 1) * 8)));
-        let (loaded, error, reduces, turn, recorder) = Default::default();
+        let (tensor_cores, loaded, error, reduces, turn, recorder) = Default::default();
         // What was not made is null, and is left alone when it is dropped.
-        let inner =
-            Inner { handle, context, stream, name, capability, loaded, error, reduces, turn, recorder, partials };
+        let inner = Inner {
+            handle,
+            context,
+            stream,
+            name,
+            capability,
+            tensor_cores,
+            loaded,
+            error,
+            reduces,
+            turn,
+            recorder,
+            partials,
+        };
         opened.map(|()| Device(Arc::new(inner)))
     }
 
@@ -164,6 +177,43 @@ impl Device {
     /// The compute capability, major and minor number.
     pub fn compute_capability(&self) -> (i32, i32) {
         self.0.capability
+    }
+
+    /// Chooses whether products of f32 matrices of more than a few rows (terms, for Aᵀ B) are taken in the tensor cores, for this
+    /// device and its copies; not until this is called. To be called before problems are made: a series that was recorded
+    /// stays as it is.
+    ///
+    /// Each factor is split into two TF32 numbers, x = x₁ + x₂, and x y is x₂ y₁ + x₁ y₂ + x₁ y₁, in short sums that are added
+    /// in f32 (3xTF32; Ootomo and Yokota, 2022). Errors are those of f32: within (4e-7 + 3e-8 √k) Σ |a||b| for k terms
+    /// wherever they were looked at. NaN and infinities come out as without; bits depend on the card. This is three times the
+    /// arithmetic, and less time only where TF32 is more than three times as fast as f32: by their data sheets A100 and H100,
+    /// not GeForce.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a device of a compute capability below 8.0 if `on`, [`Error::Device`] where the driver does not take
+    /// the kernels. The setting is then as it was.
+    pub fn set_tensor_cores(&self, on: bool) -> Result<()> {
+        let (major, minor) = self.0.capability;
+        if on && major < 8 {
+            let found = format!("a device of compute capability {major}.{minor}");
+            return Err(invalid("tensor cores", found, "one of 8.0 or later"));
+        }
+        if on {
+            // Whichever a series then records: nothing can be loaded meanwhile.
+            let _turn = self.turn();
+            call!(cuCtxSetCurrent(self.0.context))?;
+            for product in ["tensor_ab", "tensor_abt", "tensor_atb", "gemm_ab", "gemm_abt", "gemm_atb"] {
+                self.function(product, size_of::<f32>())?;
+            }
+        }
+        self.0.tensor_cores.store(on, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether products of matrices of this type go to the tensor cores.
+    pub(super) fn tensor_cores<T: Scalar>(&self) -> bool {
+        size_of::<T>() == 4 && self.0.tensor_cores.load(Ordering::Relaxed)
     }
 
     /// Waits until all that was launched is done.
@@ -339,7 +389,7 @@ impl Device {
             Some(module) => *module,
             None => {
                 let (_, narrow, wide, _) = FAMILIES[family];
-                let module = load(if size == 4 { narrow } else { wide })?;
+                let module = load(if size == 4 { narrow } else { wide.ok_or_else(missing)? })?;
                 loaded.modules.insert((family, size), module);
                 module
             }

@@ -1,20 +1,23 @@
 //! The kernels' texts, and which has which operation.
 
-/// Name, f32 text, f64 text, operations.
-type Family = (&'static str, &'static str, &'static str, &'static [&'static str]);
+/// Name, f32 text, f64 text if there is one, operations.
+type Family = (&'static str, &'static str, Option<&'static str>, &'static [&'static str]);
 
 macro_rules! family {
     ($name:literal, $operations:expr) => {
         (
             $name,
             include_str!(concat!("../../kernels/", $name, "_f32.ptx")),
-            include_str!(concat!("../../kernels/", $name, "_f64.ptx")),
+            Some(include_str!(concat!("../../kernels/", $name, "_f64.ptx"))),
             &$operations,
         )
     };
+    (f32 $name:literal, $operations:expr) => {
+        ($name, include_str!(concat!("../../kernels/", $name, "_f32.ptx")), None, &$operations)
+    };
 }
 
-pub(super) const FAMILIES: [Family; 6] = [
+pub(super) const FAMILIES: [Family; 7] = [
     family!(
         "vector",
         [
@@ -37,4 +40,5 @@ pub(super) const FAMILIES: [Family; 6] = [
     family!("loss", ["loss", "curvature", "target_vjp", "target_jvp"]),
     family!("outer", ["softmax_rows", "softmax_derivative", "exp", "times_exp", "sigmoid", "sigmoid_slope"]),
     family!("dense", ["matvec", "symmetric_neumann"]),
+    family!(f32 "tensor", ["tensor_ab", "tensor_abt", "tensor_atb"]),
 ];

@@ -1,4 +1,4 @@
-//! Products with matrices. Shapes choose the kernel; they alone.
+//! Products with matrices. Shapes choose the kernel, and whether the tensor cores are to be used.
 
 use super::buffer::View;
 use super::device::{Arg, Device};
@@ -43,13 +43,18 @@ impl Device {
             return;
         }
         let Some(sizes) = self.sizes([m, n, k]) else { return };
+        let (tensor, tiles) = (self.tensor_cores::<T>(), [n.div_ceil(64), m.div_ceil(64)]);
+        let tall = [tiles[0], m.div_ceil(128)];
         let (operation, grid) = match form {
             Form::Ab if m <= FEW => ("few_ab", [n.div_ceil(32), 1]),
             Form::Abt if m <= FEW => ("few_abt", [n.div_ceil(8), 1]),
             Form::Atb if k <= FEW && m * n < u32::MAX as usize => ("few_atb", [(m * n).div_ceil(256), 1]),
-            Form::Ab => ("gemm_ab", [n.div_ceil(64), m.div_ceil(64)]),
-            Form::Abt => ("gemm_abt", [n.div_ceil(64), m.div_ceil(64)]),
-            Form::Atb => ("gemm_atb", [n.div_ceil(64), m.div_ceil(64)]),
+            Form::Ab if tensor => ("tensor_ab", tall),
+            Form::Abt if tensor => ("tensor_abt", tall),
+            Form::Atb if tensor => ("tensor_atb", tall),
+            Form::Ab => ("gemm_ab", tiles),
+            Form::Abt => ("gemm_abt", tiles),
+            Form::Atb => ("gemm_atb", tiles),
         };
         let mut args = [Arg::U64(0); 11];
         args[..3].copy_from_slice(&sizes);

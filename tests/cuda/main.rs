@@ -11,6 +11,7 @@ mod common;
 mod paper;
 mod problems;
 mod reference;
+mod tensor;
 mod vectors;
 
 use blo::cuda::{Capability, Device, probe};

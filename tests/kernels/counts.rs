@@ -22,7 +22,9 @@ impl Row<'_> {
 }
 
 fn table<T: Real + From<f32>>() {
-    let mut kernels = Kernels::of::<T>(&["vector", "gemm", "pass", "loss", "outer", "dense"]);
+    let narrow = T::NAME == "f32";
+    let families = ["vector", "gemm", "pass", "loss", "outer", "dense", "tensor"];
+    let mut kernels = Kernels::of::<T>(&families[..6 + narrow as usize]);
     let n = 4096;
     let [x, y, z, s, e] =
         [0.5, 0.25, 1.0, 0.75, -0.5].map(|v| kernels.array::<T>(&vec![v; 256 * 256])).map(|a| a.arg());
@@ -51,6 +53,9 @@ fn table<T: Real + From<f32>>() {
             args.extend([none(), u(0), none(), none()]);
         }
         row.count(&format!("gemm_{form}"), "128 x 128 of 128", 128 * 128 * 128, [2, 2], &args);
+        if narrow {
+            row.count(&format!("tensor_{form}"), "128 x 128 of 128", 128 * 128 * 128, [2, 1], &args);
+        }
     }
     for (code, name) in ["identity", "relu", "tanh", "softplus", "gelu", "silu"].iter().enumerate() {
         let mut args = a(&[&m, &m, &zero, &x, &y, &out, &zero, &x]);

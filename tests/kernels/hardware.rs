@@ -11,6 +11,17 @@ pub fn wanted() -> bool {
     std::env::var_os("BLO_REQUIRE_GPU").is_some()
 }
 
+/// The compute capability of the GPU.
+#[cfg(feature = "cuda")]
+pub fn capability() -> (i32, i32) {
+    blo::cuda::Device::open(0).unwrap().compute_capability()
+}
+
+#[cfg(not(feature = "cuda"))]
+pub fn capability() -> (i32, i32) {
+    panic!("BLO_REQUIRE_GPU without the feature cuda")
+}
+
 /// An open device with the kernels of one type, and its copies of the simulator's arrays by their addresses there.
 #[derive(Default)]
 pub struct Hardware {

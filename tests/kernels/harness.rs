@@ -1,5 +1,6 @@
 //! Device memory with guard bands, launches by an operation's name, and comparisons. With BLO_REQUIRE_GPU=1 on a GPU as well, which
-//! has to find the bits of the simulator: no kernel has an approximate instruction.
+//! has to find the bits of the simulator: no kernel has an approximate instruction, and those of tensor cores are compared with the
+//! reference alone.
 
 use crate::common::cast;
 use crate::hardware::{self, Hardware};
@@ -29,6 +30,8 @@ impl Real for f64 {
 }
 
 pub const FAMILIES: [&str; 6] = ["vector", "gemm", "pass", "loss", "outer", "dense"];
+/// Those of f32 alone.
+pub const NARROW: [&str; 1] = ["tensor"];
 
 pub fn path(family: &str, scalar: &str) -> PathBuf {
     let root = std::env::var_os("BLO_ROOT").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -61,6 +64,8 @@ const GUARD: usize = 5;
 pub struct Kernels {
     pub device: Device,
     hardware: Option<Hardware>,
+    /// Whether a GPU has to find the simulator's bits.
+    exact: bool,
     modules: Vec<Module>,
     scalar: &'static str,
     pub seed: u64,
@@ -74,10 +79,18 @@ impl Kernels {
         Kernels { hardware, ..Kernels::with::<T>(&texts) }
     }
 
+    /// With kernels of tensor cores among them: bits are the card's own, and cards before 8.0 have none of these.
+    pub fn tensor(families: &[&str]) -> Kernels {
+        let texts: Vec<String> = families.iter().map(|family| text(family, "f32")).collect();
+        let hardware = (hardware::wanted() && hardware::capability() >= (8, 0)).then(|| Hardware::open(&texts));
+        Kernels { hardware, exact: false, ..Kernels::with::<f32>(&texts) }
+    }
+
     /// Of these texts, on the simulator alone.
     pub fn with<T: Real>(texts: &[String]) -> Kernels {
         let modules = texts.iter().map(|text| Module::parse(text).unwrap_or_else(|e| panic!("{e}"))).collect();
-        Kernels { device: Device::new(), hardware: None, modules, scalar: T::NAME, seed: 0, stats: Stats::default() }
+        let (device, scalar, stats) = (Device::new(), T::NAME, Stats::default());
+        Kernels { device, hardware: None, exact: true, modules, scalar, seed: 0, stats }
     }
 
     pub fn upload<E: Element + From<f32>>(&mut self, values: &[E]) -> Array {
@@ -115,7 +128,7 @@ impl Kernels {
                 // NaN is not equal to itself, and has many bits.
                 #[allow(clippy::eq_op)]
                 let both_nan = found != found && simulated != simulated;
-                let same = both_nan || bits(found) == bits(simulated);
+                let same = !self.exact || both_nan || bits(found) == bits(simulated);
                 assert!(same, "element {i} on the device is {found:?}, on the simulator {simulated:?}");
             }
             all = found;

@@ -14,4 +14,5 @@ mod headers;
 mod loss;
 mod outer;
 mod pass;
+mod tensor;
 mod vector;

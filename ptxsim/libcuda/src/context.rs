@@ -75,6 +75,9 @@ pub(crate) fn resident(f: &Function, threads: u32, dynamic: u32) -> u32 {
 }
 
 fn load(s: &mut State, image: *const c_void) -> Outcome<usize> {
+    if s.capturing() {
+        return Err(CAPTURE);
+    }
     if image.is_null() {
         return Err(INVALID_VALUE);
     }
