@@ -14,7 +14,7 @@ macro_rules! family {
     };
 }
 
-pub(super) const FAMILIES: [Family; 6] = [
+pub(super) const FAMILIES: [Family; 7] = [
     family!(
         "vector",
         [
@@ -32,6 +32,7 @@ pub(super) const FAMILIES: [Family; 6] = [
             "adam_jvp"
         ]
     ),
+    family!("cg", ["cg_dots", "cg_length", "cg_residual", "cg_judge", "cg_update"]),
     family!("gemm", ["gemm_ab", "gemm_abt", "gemm_atb", "few_ab", "few_abt", "few_atb"]),
     family!("pass", ["product", "add_product", "curve_term", "column_sums", "row_dots", "row_axpy"]),
     family!("loss", ["loss", "curvature", "target_vjp", "target_jvp"]),

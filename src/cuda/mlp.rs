@@ -1,6 +1,7 @@
 //! Networks on a device.
 
 use super::buffer::{Buffer, View};
+use super::cg::CgSteps;
 use super::device::Device;
 use super::examples::Gathered;
 use super::outer::{Change, Data, Outer, groups};
@@ -10,7 +11,7 @@ use super::space::DeviceSpace;
 use crate::cpu::Activation;
 use crate::problem::mlp::{self, Loss, Model, OuterParameters};
 use crate::problem::{Examples, Problem, Reduction};
-use crate::solve::Space;
+use crate::solve::{CgRun, Space};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
@@ -65,6 +66,7 @@ pub struct Workspace<T: Scalar> {
     outer_pass: Pass<T>,
     outer_weights: Buffer<T>,
     steps: Steps,
+    cg: CgSteps,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -238,13 +240,14 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             outer_pass: Pass::new(net, chunk, false),
             outer_weights,
             steps: Steps::new(self.device()),
+            cg: CgSteps::new(self.device()),
         }
     }
 
     /// Device memory, for the most part.
     fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
         let Workspace { scratch, frozen, u, w, step, sweep, gathered, scores, change, .. } = workspace;
-        let Workspace { outer_pass, outer_weights, steps, .. } = workspace;
+        let Workspace { outer_pass, outer_weights, steps, cg, .. } = workspace;
         let points = [scratch, frozen].map(|point| point.data.bytes() + point.pass.bytes());
         let vectors = [u, w, step, scores, outer_weights].map(Buffer::bytes);
         points.iter().chain(&vectors).sum::<usize>()
@@ -253,6 +256,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             + change.bytes()
             + outer_pass.bytes()
             + steps.bytes()
+            + cg.bytes()
     }
 
     fn examples(&self) -> usize {
@@ -360,6 +364,20 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             self.product((frozen, w, sweep), p, Back::Full, hp)?;
             self.device().neumann_update_to(alpha, vectors, norm);
             self.device().status()
+        })
+    }
+
+    fn cg_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        steps: usize,
+        run: &mut CgRun,
+        vectors: [&mut Buffer<T>; 5],
+    ) -> Result<()> {
+        let Workspace { frozen, w, sweep, cg, .. } = workspace;
+        let vectors @ [_, _, p, hp, _] = vectors.map(|vector| vector.all());
+        cg.run(self.device(), steps, run, vectors, &frozen.data.penalties, || {
+            self.product((frozen, w, sweep), p, Back::Full, hp)
         })
     }
 

@@ -17,6 +17,7 @@
 //! `Result`: the device then keeps its first error, and returns it from every call.
 
 mod buffer;
+mod cg;
 mod device;
 mod examples;
 mod from_host;
@@ -28,6 +29,7 @@ mod outer;
 mod passes;
 mod probe;
 mod quadratic;
+mod recorded;
 mod series;
 mod space;
 

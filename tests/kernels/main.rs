@@ -2,6 +2,7 @@
 //! no more, NaN-filled outputs, guards; and the simulator's own checks of memory, races and barriers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cg;
 #[path = "../common/mod.rs"]
 mod common;
 mod counts;
