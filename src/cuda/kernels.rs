@@ -14,7 +14,7 @@ macro_rules! family {
     };
 }
 
-pub(super) const FAMILIES: [Family; 7] = [
+pub(super) const FAMILIES: [Family; 8] = [
     family!(
         "vector",
         [
@@ -35,7 +35,8 @@ pub(super) const FAMILIES: [Family; 7] = [
     family!("cg", ["cg_dots", "cg_length", "cg_residual", "cg_judge", "cg_update"]),
     family!("gemm", ["gemm_ab", "gemm_abt", "gemm_atb", "few_ab", "few_abt", "few_atb"]),
     family!("pass", ["product", "add_product", "curve_term", "column_sums", "row_dots", "row_axpy"]),
-    family!("loss", ["loss", "curvature", "target_vjp", "target_jvp"]),
+    family!("loss", ["loss", "curvature", "target_vjp", "target_jvp", "target_gradient"]),
+    family!("examples", ["gather_rows", "narrow", "count_within"]),
     family!("outer", ["softmax_rows", "softmax_derivative", "exp", "times_exp", "sigmoid", "sigmoid_slope"]),
     family!("dense", ["matvec", "symmetric_neumann"]),
 ];

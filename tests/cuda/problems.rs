@@ -206,6 +206,65 @@ fn examples<T: Scalar>(tolerance: f64) {
     }
 }
 
+/// ∂f/∂u and the count of units near their kink, for everything that u can be, against those of the host.
+fn of_u<T: Scalar>(tolerance: f64) {
+    let (device, mut rng) = (device(), Rng(22));
+    const ROWS: usize = 5;
+    let mut counted = 0;
+    for loss in [Loss::CrossEntropy, Loss::SquaredError] {
+        let model = Model::new(&[3, 6, 4, 2], Activation::Relu, loss).unwrap();
+        let w = cast::<T>(&rng.normals(model.parameters()));
+        for kind in [
+            OuterParameters::Inputs,
+            OuterParameters::Targets,
+            OuterParameters::InputsAndLabelLogits,
+            OuterParameters::ExampleWeightLogits,
+            OuterParameters::LinearAugmentation,
+            OuterParameters::LogL2(Groups::Scalar),
+            OuterParameters::LogL2(Groups::PerLayer),
+            OuterParameters::LogL2(Groups::PerParameter),
+            OuterParameters::ProximalCentre { weight: 0.3 },
+        ] {
+            let mut data = |n: usize| {
+                let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+                Examples { design: cast::<T>(&rng.normals(3 * n)), features: 3, targets: one_hot(&labels, 2).unwrap() }
+            };
+            let (inner, outer) = (data(ROWS), data(3));
+            let here = blo::problem::mlp::Mlp::new(model.clone(), kind, inner, outer, Reduction::Mean, 0.1).unwrap();
+            let there = Mlp::copy_of(&device, &here).unwrap();
+            let u = cast::<T>(&rng.normals(Space::<T>::len(here.outer_space())));
+            let (mut on_u, mut on_w) = (Space::<T>::zeros(there.outer_space()), Space::<T>::zeros(there.inner_space()));
+            there.outer_space().load(&u, &mut on_u).unwrap();
+            there.inner_space().load(&w, &mut on_w).unwrap();
+            let (mut at, mut host) = (there.workspace(), here.workspace());
+            let nan = T::from_f64(f64::NAN);
+            let (mut found, mut expected) = (vec![nan; u.len()], vec![nan; u.len()]);
+            let mut out = Space::<T>::zeros(there.outer_space());
+            there.outer_space().load(&found, &mut out).unwrap();
+            there.inner_gradient_u(&mut at, &on_u, &on_w, &mut out).unwrap();
+            there.outer_space().store(&out, &mut found).unwrap();
+            here.inner_gradient_u(&mut host, &u, &w, &mut expected).unwrap();
+            let error = distance(&found, &expected) / norm(&expected);
+            assert!(error <= tolerance, "{loss:?}, {kind:?}: {error:e}");
+            for near in [0.0, 0.3, 2.0, f64::INFINITY] {
+                let found = there.near_kink(&mut at, &on_u, &on_w, near).unwrap();
+                assert_eq!(found, here.near_kink(&mut host, &u, &w, near).unwrap(), "{kind:?} within {near}");
+                counted += usize::from(found > 0 && found < ROWS * 10);
+                assert!(near.is_finite() || found == ROWS * 10);
+            }
+        }
+    }
+    assert!(counted > 0);
+}
+
+#[test]
+fn derivatives_in_u_equal_those_of_the_host() {
+    if inside(Driver::Simulated, "problems::derivatives_in_u_equal_those_of_the_host", &[]) {
+        of_u::<f64>(1e-12);
+        of_u::<f32>(1e-5);
+    }
+}
+
 #[test]
 fn batches_and_scores_equal_those_of_the_host() {
     if inside(Driver::Simulated, "problems::batches_and_scores_equal_those_of_the_host", &[]) {

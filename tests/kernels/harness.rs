@@ -28,7 +28,7 @@ impl Real for f64 {
     }
 }
 
-pub const FAMILIES: [&str; 7] = ["vector", "cg", "gemm", "pass", "loss", "outer", "dense"];
+pub const FAMILIES: [&str; 8] = ["vector", "cg", "examples", "gemm", "pass", "loss", "outer", "dense"];
 
 pub fn path(family: &str, scalar: &str) -> PathBuf {
     let root = std::env::var_os("BLO_ROOT").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -7,6 +7,7 @@ mod cg;
 mod common;
 mod counts;
 mod dense;
+mod examples;
 mod faults;
 mod gemm;
 mod hardware;
