@@ -1,9 +1,10 @@
 //! The parts of a step of conjugate gradients: each against its formula, with the record that it reads and leaves.
 
 use crate::common::{Rng, cast, norm, widen};
-use crate::harness::{Array, Kernels, Real, close};
+use crate::harness::{Array, Kernels, Real, close, text};
 use blo::reference;
 use ptxsim::Arg;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const LENGTHS: [usize; 10] = [1, 2, 3, 31, 33, 255, 257, 1024, 1025, 2051];
 
@@ -34,6 +35,10 @@ fn start() -> [f64; 14] {
     record
 }
 
+fn kernels<T: Real>() -> Kernels {
+    Kernels::of::<T>(&["cg", "vector"])
+}
+
 fn n(len: usize) -> Arg {
     Arg::U64(len as u64)
 }
@@ -52,15 +57,15 @@ fn blocks(len: usize) -> usize {
     len.div_ceil(1024).min(256)
 }
 
-fn dots<T: Real + From<f32>>() {
-    let (mut k, mut rng) = (Kernels::of::<T>(&["cg", "vector"]), Rng(41));
+fn dots<T: Real + From<f32>>(k: &mut Kernels) {
+    let mut rng = Rng(41);
     for len in LENGTHS.into_iter().chain([270_000]) {
         let (p, hp, blocks) = (cast::<T>(&rng.normals(len)), cast::<T>(&rng.normals(len)), blocks(len));
         let (dp, dhp) = (k.upload(&p), k.upload(&hp));
         let record = k.array::<f64>(&start());
         let partial = k.nans::<f64>(2 * blocks);
-        let args = |record: Array| [record.arg(), dp.arg(), dhp.arg(), partial.arg(), n(len)];
-        k.launch("cg_dots", [blocks as u32, 1, 1], &args(record));
+        let args = [record.arg(), dp.arg(), dhp.arg(), partial.arg(), n(len)];
+        k.launch("cg_dots", [blocks as u32, 1, 1], &args);
         let found = k.get::<f64>(partial);
         // The bits of the plain dot.
         for (half, other) in [(&found[..blocks], dhp), (&found[blocks..], dp)] {
@@ -74,11 +79,12 @@ fn dots<T: Real + From<f32>>() {
         }
         same(&k.get::<T>(dp), &p, "p is only read");
         // A run that has ended.
-        let mut ended = start();
+        let (mut ended, untouched) = (start(), k.nans::<f64>(2 * blocks));
         ended[ENDING] = 5.0;
         let ended = k.array::<f64>(&ended);
-        k.launch("cg_dots", [blocks as u32, 1, 1], &args(ended));
-        same(&k.get::<f64>(partial), &found, "dots of a run that has ended");
+        let args = [ended.arg(), dp.arg(), dhp.arg(), untouched.arg(), n(len)];
+        k.launch("cg_dots", [blocks as u32, 1, 1], &args);
+        same(&k.get::<f64>(untouched), &vec![f64::NAN; 2 * blocks], "dots of a run that has ended");
         same(&k.get::<f64>(record), &start(), "the record of dots");
     }
 }
@@ -115,8 +121,7 @@ fn length_of(record: &[f64; 14], product: f64, pp: f64) -> [f64; 14] {
     record
 }
 
-fn lengths<T: Real + From<f32>>() {
-    let mut k = Kernels::of::<T>(&["cg"]);
+fn lengths<T: Real + From<f32>>(k: &mut Kernels) {
     let (infinity, nan) = (f64::INFINITY, f64::NAN);
     let mut endings = Vec::new();
     for blocks in BLOCKS {
@@ -157,8 +162,8 @@ fn lengths<T: Real + From<f32>>() {
     assert!([0.0, 1.0, 4.0, 5.0].iter().all(|ending| endings.contains(ending)));
 }
 
-fn residuals<T: Real + From<f32>>() {
-    let (mut k, mut rng) = (Kernels::of::<T>(&["cg", "vector"]), Rng(43));
+fn residuals<T: Real + From<f32>>(k: &mut Kernels) {
+    let mut rng = Rng(43);
     for len in LENGTHS.into_iter().chain([270_000]) {
         let (hp, r, blocks) = (cast::<T>(&rng.normals(len)), cast::<T>(&rng.normals(len)), blocks(len));
         let (dhp, dr, partial) = (k.upload(&hp), k.upload(&r), k.nans::<f64>(blocks));
@@ -206,8 +211,7 @@ fn judged(record: &[f64; 14], next: f64) -> [f64; 14] {
     record
 }
 
-fn judgements<T: Real + From<f32>>() {
-    let mut k = Kernels::of::<T>(&["cg"]);
+fn judgements<T: Real + From<f32>>(k: &mut Kernels) {
     let mut seen = Vec::new();
     for blocks in BLOCKS {
         // Smaller, equal, larger; at the limits of convergence (2⁻⁸ squared) and of what is away (64 · 2 squared), and past them.
@@ -236,8 +240,8 @@ fn judgements<T: Real + From<f32>>() {
     }
 }
 
-fn updates<T: Real + From<f32>>() {
-    let (mut k, mut rng) = (Kernels::of::<T>(&["cg"]), Rng(44));
+fn updates<T: Real + From<f32>>(k: &mut Kernels) {
+    let mut rng = Rng(44);
     for len in LENGTHS {
         for (moves, copies) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
             let [r, p, q] = [(); 3].map(|()| cast::<T>(&rng.normals(len)));
@@ -273,30 +277,137 @@ fn updates<T: Real + From<f32>>() {
 
 #[test]
 fn dots_are_those_of_the_reference() {
-    dots::<f32>();
-    dots::<f64>();
+    dots::<f32>(&mut kernels::<f32>());
+    dots::<f64>(&mut kernels::<f64>());
 }
 
 #[test]
 fn lengths_follow_their_formula() {
-    lengths::<f32>();
-    lengths::<f64>();
+    lengths::<f32>(&mut kernels::<f32>());
+    lengths::<f64>(&mut kernels::<f64>());
 }
 
 #[test]
 fn residuals_are_those_of_the_reference() {
-    residuals::<f32>();
-    residuals::<f64>();
+    residuals::<f32>(&mut kernels::<f32>());
+    residuals::<f64>(&mut kernels::<f64>());
 }
 
 #[test]
 fn judgements_follow_their_formula() {
-    judgements::<f32>();
-    judgements::<f64>();
+    judgements::<f32>(&mut kernels::<f32>());
+    judgements::<f64>(&mut kernels::<f64>());
 }
 
 #[test]
 fn updates_are_those_of_the_reference() {
-    updates::<f32>();
-    updates::<f64>();
+    updates::<f32>(&mut kernels::<f32>());
+    updates::<f64>(&mut kernels::<f64>());
+}
+
+/// The f64 kernels with the last line of these words in an entry replaced.
+fn with(entry: &str, from: &str, to: &str) -> Kernels {
+    let mut whole = text("cg", "f64");
+    let start = whole.find(&format!(".visible .entry blo_{entry}_f64(")).unwrap();
+    let end = whole[start..].find("\n}").unwrap() + start;
+    let words = |line: &str| line.split("//").next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let line = whole[start..end].lines().rfind(|line| words(line) == words(from));
+    let line = line.unwrap_or_else(|| panic!("{entry} has no line {from}")).to_owned();
+    let at = whole[..end].rfind(&line).unwrap();
+    whole.replace_range(at..at + line.len(), to);
+    Kernels::with::<f64>(&[whole, text("vector", "f64")])
+}
+
+#[test]
+fn planted_mistakes_are_caught() {
+    type Check = fn(&mut Kernels);
+    let [dots, lengths, residuals, judgements, updates]: [Check; 5] =
+        [dots::<f64>, lengths::<f64>, residuals::<f64>, judgements::<f64>, updates::<f64>];
+    let stop = "@%ended ret;";
+    let plants = [
+        (dots, "cg_dots", stop, "", "goes on after the end"),
+        (dots, "cg_dots", "bar.sync 0;", "", "no barrier"),
+        (
+            dots,
+            "cg_dots",
+            "fma.rn.f64 %square, %vp, %vp, %square;",
+            "fma.rn.f64 %square, %vh, %vh, %square;",
+            "the other square",
+        ),
+        (dots, "cg_dots", "st.global.f64 [%second], %square;", "st.global.f64 [%second], %product;", "one sum twice"),
+        (lengths, "cg_length", "@%ended bra.uni L_ended;", "", "counts on after the end"),
+        (
+            lengths,
+            "cg_length",
+            "min.f64 %low, %low, %curvature;",
+            "max.f64 %low, %low, %curvature;",
+            "the range upside down",
+        ),
+        (
+            lengths,
+            "cg_length",
+            "setp.le.f64 %flat_or_less, %curvature, %bound;",
+            "setp.lt.f64 %flat_or_less, %curvature, %bound;",
+            "flat is not flat",
+        ),
+        (lengths, "cg_length", "neg.f64 %bound, %bound;", "", "flat is negative"),
+        (
+            lengths,
+            "cg_length",
+            "div.rn.f64 %length, %rr, %product;",
+            "div.rn.f64 %length, %product, %rr;",
+            "a upside down",
+        ),
+        (lengths, "cg_length", "st.global.f64 [%record+80], %zero;", "", "the last step's copy again"),
+        (residuals, "cg_residual", "neg.f64 %minus, %minus;", "", "the wrong sign"),
+        (residuals, "cg_residual", stop, "", "goes on after the end"),
+        (residuals, "cg_residual", "mov.f64 %w, %vr;", "mov.f64 %w, %vh;", "the square of H p"),
+        (
+            judgements,
+            "cg_judge",
+            "setp.gt.f64 %away, %root, %limit;",
+            "setp.ge.f64 %away, %root, %limit;",
+            "away at the limit",
+        ),
+        (
+            judgements,
+            "cg_judge",
+            "setp.le.f64 %there, %root, %other;",
+            "setp.lt.f64 %there, %root, %other;",
+            "there only past it",
+        ),
+        (
+            judgements,
+            "cg_judge",
+            "selp.f64 %other, %kept, %zero, %grows;",
+            "selp.f64 %other, %one, %zero, %grows;",
+            "the best overwritten",
+        ),
+        (
+            judgements,
+            "cg_judge",
+            "setp.gt.f64 %grows, %sum, %smallest;",
+            "setp.ge.f64 %grows, %sum, %smallest;",
+            "an equal one is no better",
+        ),
+        (judgements, "cg_judge", stop, "", "goes on after the end"),
+        (judgements, "cg_judge", "@!%finite bra L_away;", "", "what is not finite goes on"),
+        (updates, "cg_update", "@!%moves ret;", "", "moves after the end"),
+        (updates, "cg_update", "fma.rn.f64 %vq, %a, %vp, %vq;", "fma.rn.f64 %vq, %b, %vp, %vq;", "b for a"),
+        (
+            updates,
+            "cg_update",
+            "mul.rn.f64 %vp, %b, %vp;",
+            "fma.rn.f64 %vp, %b, %vp, %vr; sub.rn.f64 %vp, %vp, %vr;",
+            "another rounding",
+        ),
+    ];
+    for (check, entry, from, to, mistake) in plants {
+        let mut kernels = with(entry, from, to);
+        let caught = catch_unwind(AssertUnwindSafe(|| check(&mut kernels)));
+        assert!(caught.is_err(), "{entry}: {mistake}");
+    }
+    // And without one nothing is.
+    let mut kernels = with("cg_dots", stop, stop);
+    [dots, lengths, residuals, judgements, updates].iter().for_each(|check| check(&mut kernels));
 }
