@@ -17,7 +17,7 @@ macro_rules! family {
     };
 }
 
-pub(super) const FAMILIES: [Family; 7] = [
+pub(super) const FAMILIES: [Family; 9] = [
     family!(
         "vector",
         [
@@ -35,9 +35,11 @@ pub(super) const FAMILIES: [Family; 7] = [
             "adam_jvp"
         ]
     ),
+    family!("cg", ["cg_dots", "cg_length", "cg_residual", "cg_judge", "cg_update"]),
     family!("gemm", ["gemm_ab", "gemm_abt", "gemm_atb", "few_ab", "few_abt", "few_atb"]),
     family!("pass", ["product", "add_product", "curve_term", "column_sums", "row_dots", "row_axpy"]),
-    family!("loss", ["loss", "curvature", "target_vjp", "target_jvp"]),
+    family!("loss", ["loss", "curvature", "target_vjp", "target_jvp", "target_gradient"]),
+    family!("examples", ["gather_rows", "narrow", "count_within"]),
     family!("outer", ["softmax_rows", "softmax_derivative", "exp", "times_exp", "sigmoid", "sigmoid_slope"]),
     family!("dense", ["matvec", "symmetric_neumann"]),
     family!(f32 "tensor", ["tensor_ab", "tensor_abt", "tensor_atb"]),

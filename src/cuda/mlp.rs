@@ -1,8 +1,10 @@
 //! Networks on a device.
 
 use super::buffer::{Buffer, View};
+use super::cg::CgSteps;
 use super::device::Device;
 use super::examples::Gathered;
+use super::operations::{count, each};
 use super::outer::{Change, Data, Outer, groups};
 use super::passes::{At, Back, Batch, Layer, Net, Pass, Sweep};
 use super::series::{Steps, TOGETHER};
@@ -10,7 +12,7 @@ use super::space::DeviceSpace;
 use crate::cpu::Activation;
 use crate::problem::mlp::{self, Loss, Model, OuterParameters};
 use crate::problem::{Examples, Problem, Reduction};
-use crate::solve::Space;
+use crate::solve::{CgRun, Space};
 use crate::{Result, Scalar};
 
 /// Outer examples that go through the network together.
@@ -30,7 +32,7 @@ pub struct Network<'a> {
 /// A [`mlp::Mlp`] whose data, parameters and passes are on a device.
 ///
 /// One pass at `linearize` serves all products, as on the host. There are no factored vectors yet. A batch of inner examples is
-/// gathered by copies, three for each example.
+/// gathered on the device; of the host it takes the indices alone.
 #[derive(Debug)]
 pub struct Mlp<T: Scalar> {
     model: Model,
@@ -65,6 +67,7 @@ pub struct Workspace<T: Scalar> {
     outer_pass: Pass<T>,
     outer_weights: Buffer<T>,
     steps: Steps,
+    cg: CgSteps,
 }
 
 impl<T: Scalar> Mlp<T> {
@@ -167,7 +170,7 @@ impl<T: Scalar> Mlp<T> {
     }
 
     /// The pass at (u, w).
-    fn pass(&self, u: &Buffer<T>, w: &Buffer<T>, point: &mut Point<T>) -> Result<()> {
+    pub(super) fn pass(&self, u: &Buffer<T>, w: &Buffer<T>, point: &mut Point<T>) -> Result<()> {
         self.parts.set(&self.net, u, &mut point.data)?;
         point.pass.run(&self.net, w.all(), self.batch(&point.data));
         Ok(())
@@ -202,6 +205,42 @@ impl<T: Scalar> Mlp<T> {
     /// The first error of the device.
     pub fn gauss_newton(&self, workspace: &mut Workspace<T>, v: &Buffer<T>, out: &mut Buffer<T>) -> Result<()> {
         self.product((&workspace.frozen, &workspace.w, &workspace.sweep), v.all(), Back::GaussNewton, out.all())
+    }
+
+    /// out ← ∇_u f(u, w): see [`mlp::Mlp::inner_gradient_u`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Problem::inner`].
+    pub fn inner_gradient_u(
+        &self,
+        workspace: &mut Workspace<T>,
+        u: &Buffer<T>,
+        w: &Buffer<T>,
+        out: &mut Buffer<T>,
+    ) -> Result<()> {
+        let Workspace { scratch, change, .. } = workspace;
+        self.pass(u, w, scratch)?;
+        let (net, parts, device, at) = (&self.net, &self.parts, self.device(), self.at(w, scratch));
+        if parts.sets_inputs() {
+            net.layers[0].backward(device, at.w, at.deltas(0), false, change.x.all());
+        }
+        if parts.sets_targets() {
+            let arrays = [at.pass.outputs.all(), at.batch.targets, at.batch.weights, change.t.all()].map(View::arg);
+            device.by_rows::<T>("target_gradient", &[net.loss()], &arrays, [parts.rows, net.outputs()]);
+        }
+        if parts.sets_weights() && parts.rows > 0 {
+            let arrays = [at.pass.weighted.all().arg(), change.log_weights.all().arg(), count(parts.rows)];
+            device.launch::<T>("narrow", each(parts.rows), &arrays);
+        }
+        parts.penalty_gradient(net, at.w, change)?;
+        parts.pull_back(net, u, &scratch.data, change, out)?;
+        if parts.proximal_weight() > 0.0 {
+            device.assign(u.all(), out.all());
+            device.axpy(-T::ONE, at.w, out.all());
+            device.scale(T::from_f64(parts.proximal_weight()), out.all());
+        }
+        device.status()
     }
 }
 
@@ -238,13 +277,14 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             outer_pass: Pass::new(net, chunk, false),
             outer_weights,
             steps: Steps::new(self.device()),
+            cg: CgSteps::new(self.device()),
         }
     }
 
     /// Device memory, for the most part.
     fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
         let Workspace { scratch, frozen, u, w, step, sweep, gathered, scores, change, .. } = workspace;
-        let Workspace { outer_pass, outer_weights, steps, .. } = workspace;
+        let Workspace { outer_pass, outer_weights, steps, cg, .. } = workspace;
         let points = [scratch, frozen].map(|point| point.data.bytes() + point.pass.bytes());
         let vectors = [u, w, step, scores, outer_weights].map(Buffer::bytes);
         points.iter().chain(&vectors).sum::<usize>()
@@ -253,6 +293,7 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             + change.bytes()
             + outer_pass.bytes()
             + steps.bytes()
+            + cg.bytes()
     }
 
     fn examples(&self) -> usize {
@@ -360,6 +401,20 @@ impl<T: Scalar> Problem<T> for Mlp<T> {
             self.product((frozen, w, sweep), p, Back::Full, hp)?;
             self.device().neumann_update_to(alpha, vectors, norm);
             self.device().status()
+        })
+    }
+
+    fn cg_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        steps: usize,
+        run: &mut CgRun,
+        vectors: [&mut Buffer<T>; 5],
+    ) -> Result<()> {
+        let Workspace { frozen, w, sweep, cg, .. } = workspace;
+        let vectors @ [_, _, p, hp, _] = vectors.map(|vector| vector.all());
+        cg.run(self.device(), steps, run, vectors, &frozen.data.penalties, || {
+            self.product((frozen, w, sweep), p, Back::Full, hp)
         })
     }
 

@@ -13,10 +13,17 @@
 //! }
 //! ```
 //!
+//! Softmax regression has no type of its own here: it is a [`Network`] without hidden layers, `widths: &[features, classes]`, with
+//! the biases that a [`Regression`](crate::problem::Regression) has as a column of ones, and
+//! [`OuterParameters::LogL2`](crate::problem::mlp::OuterParameters) or `ExampleWeightLogits` for its penalty or its examples'
+//! weights. Logistic regression with the penalty c is that of two classes with the penalty 2c: ½ · 2c (‖w₁‖² + ‖w₂‖²) at its
+//! smallest for w₁ − w₂ = w is ½ c ‖w‖². Linear least squares is one with [`Loss::SquaredError`](crate::problem::mlp::Loss).
+//!
 //! Launches are asynchronous, on a stream of the device's own. What goes wrong in one is found by a later call that returns a
 //! `Result`: the device then keeps its first error, and returns it from every call.
 
 mod buffer;
+mod cg;
 mod device;
 mod examples;
 mod from_host;
@@ -28,6 +35,7 @@ mod outer;
 mod passes;
 mod probe;
 mod quadratic;
+mod recorded;
 mod series;
 mod space;
 

@@ -6,16 +6,16 @@ use crate::cpu;
 use crate::{Result, Scalar};
 
 /// The grid of kernels with a thread for each element.
-fn each(n: usize) -> [usize; 2] {
+pub(super) fn each(n: usize) -> [usize; 2] {
     [n.div_ceil(256), 1]
 }
 
 /// The blocks of the first stage of a reduction.
-fn stages(n: usize) -> usize {
+pub(super) fn stages(n: usize) -> usize {
     n.div_ceil(1024).min(PARTIALS)
 }
 
-fn count(n: usize) -> Arg {
+pub(super) fn count(n: usize) -> Arg {
     Arg::U64(n as u64)
 }
 

@@ -216,6 +216,14 @@ impl<T: Scalar> Outer<T> {
         Ok(())
     }
 
+    /// The penalties' part of ∂f/∂c: ½ ‖w‖² of each group, before u's part.
+    pub fn penalty_gradient(&self, net: &Net, w: View<T>, change: &mut Change<T>) -> Result<()> {
+        self.penalty_vjp(net, w, w, change)?;
+        change.penalties.iter_mut().for_each(|change| *change *= 0.5);
+        net.device.scale(T::from_f64(0.5), change.each.all());
+        Ok(())
+    }
+
     /// out ← the change of the penalties' gradient for the tangents in `change`.
     pub fn penalty_jvp(&self, net: &Net, change: &Change<T>, w: View<T>, out: View<T>) {
         if self.each_parameter() {

@@ -117,7 +117,7 @@ pub(super) struct Pass<T: Scalar> {
     pub outputs: Buffer<T>,
     pub probabilities: Buffer<T>,
     values: Buffer<f64>,
-    weighted: Buffer<f64>,
+    pub weighted: Buffer<f64>,
     pub deltas: Vec<Buffer<T>>,
     pub errors: Vec<Buffer<T>>,
 }

@@ -1,11 +1,12 @@
 //! The general convex quadratic on a device.
 
 use super::buffer::Buffer;
+use super::cg::CgSteps;
 use super::device::Device;
 use super::series::{Steps, TOGETHER};
 use super::space::DeviceSpace;
 use crate::problem::{self, InnerTerms, OuterTerms, Problem};
-use crate::solve::{Space, Spectrum, heap};
+use crate::solve::{CgRun, Space, Spectrum, heap};
 use crate::{Result, Scalar};
 
 /// A [`problem::Quadratic`] whose matrices and vectors are in the memory of a device.
@@ -34,6 +35,7 @@ pub struct Workspace<T: Scalar> {
     m: Buffer<T>,
     partial: Buffer<f64>,
     steps: Steps,
+    cg: CgSteps,
     host: <problem::Quadratic<T> as Problem<T>>::Workspace,
     host_u: Vec<T>,
     host_w: Vec<T>,
@@ -104,6 +106,7 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
             m: self.outer_space.zeros(),
             partial: Buffer::zeros(self.device(), n.div_ceil(8)),
             steps: Steps::new(self.device()),
+            cg: CgSteps::new(self.device()),
             host: self.host.workspace(),
             host_u: vec![T::ZERO; Space::<T>::len(&self.outer_space)],
             host_w: vec![T::ZERO; n],
@@ -112,8 +115,8 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
 
     /// Device memory, for the most part.
     fn workspace_bytes(&self, workspace: &Workspace<T>) -> usize {
-        let Workspace { n, m, partial, steps, host, host_u, host_w } = workspace;
-        let there = n.bytes() + m.bytes() + partial.bytes() + steps.bytes();
+        let Workspace { n, m, partial, steps, cg, host, host_u, host_w } = workspace;
+        let there = n.bytes() + m.bytes() + partial.bytes() + steps.bytes() + cg.bytes();
         there + self.host.workspace_bytes(host) + heap(host_u) + heap(host_w)
     }
 
@@ -231,6 +234,20 @@ impl<T: Scalar> Problem<T> for Quadratic<T> {
             device.symmetric_neumann(alpha, self.a.all(), [from, q, to], partial);
             device.sum_to(partial.arg(), partial.len, norm.address);
             device.status()
+        })
+    }
+
+    fn cg_steps(
+        &self,
+        workspace: &mut Workspace<T>,
+        steps: usize,
+        run: &mut CgRun,
+        vectors: [&mut Buffer<T>; 5],
+    ) -> Result<()> {
+        let vectors @ [_, _, p, hp, _] = vectors.map(|vector| vector.all());
+        workspace.cg.run(self.device(), steps, run, vectors, &[], || {
+            self.device().matvec(self.a.all(), p, hp);
+            self.device().status()
         })
     }
 

@@ -74,7 +74,7 @@ pub use quadratic::{InnerTerms, OuterTerms, Quadratic};
 pub use regression::Regression;
 pub use user::UserProblem;
 
-use crate::solve::{self, Operator, Points, Report, Solve, Space, Spectrum};
+use crate::solve::{self, CgRun, Operator, Points, Report, Solve, Space, Spectrum};
 use crate::{Error, Result, Scalar};
 use std::marker::PhantomData;
 
@@ -274,6 +274,17 @@ pub trait Problem<T: Scalar>: Sized {
         Ok(())
     }
 
+    /// Steps of conjugate gradients. See [`Operator::cg_steps`].
+    fn cg_steps(
+        &self,
+        workspace: &mut Self::Workspace,
+        steps: usize,
+        run: &mut CgRun,
+        vectors: [&mut VectorOf<T, Self>; 5],
+    ) -> Result<()> {
+        solve::cg_steps(&mut Hessian::new(self, workspace), steps, run, vectors)
+    }
+
     /// q ← r(H) b: the one call that a backend with whole solves of its own (one launch on a device) replaces. See
     /// [`solve::solve`].
     fn solve(
@@ -385,6 +396,10 @@ impl<T: Scalar, P: Problem<T>> Operator<T> for Hessian<'_, T, P> {
         norms: &mut [f64],
     ) -> Result<()> {
         self.problem.neumann_steps(self.workspace, alpha, hp, p, q, norms)
+    }
+
+    fn cg_steps(&mut self, steps: usize, run: &mut CgRun, vectors: [&mut VectorOf<T, P>; 5]) -> Result<()> {
+        self.problem.cg_steps(self.workspace, steps, run, vectors)
     }
 
     fn spectrum<'b>(&'b mut self, own: &'b mut Spectrum) -> Result<(&'b Spectrum, usize)> {

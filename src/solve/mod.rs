@@ -37,6 +37,8 @@ mod space;
 mod spectrum;
 mod tridiagonal;
 
+pub use cg::CgRun;
+pub(crate) use cg::steps as cg_steps;
 pub use filter::Filter;
 pub use inverse::{AUTO_PRODUCTS, Inverse, OnGrowth, Solve, Spectral, Step};
 pub(crate) use memory::{check_room, heap};

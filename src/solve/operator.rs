@@ -1,6 +1,7 @@
 //! A symmetric operator, known by its products.
 
 use super::Spectrum;
+use super::cg::{self, CgRun};
 use super::space::{Flat, Space};
 use crate::error::check_finite;
 use crate::{Result, Scalar};
@@ -53,6 +54,13 @@ pub trait Operator<T: Scalar> {
             *norm = self.neumann_step(alpha, hp, p, q)?;
         }
         Ok(())
+    }
+
+    /// So many steps of conjugate gradients, or fewer if the run ends; the vectors are q, r, p, hp and the best iterate, as
+    /// `src/solve/cg.rs` has them. For operators that keep the scalars of a step on their device; one around another that does
+    /// hands the call on.
+    fn cg_steps(&mut self, steps: usize, run: &mut CgRun, vectors: [&mut VectorOf<T, Self>; 5]) -> Result<()> {
+        cg::steps(self, steps, run, vectors)
     }
 
     /// The dense eigendecomposition of H, and the products that it took. `own` is the caller's, to put it there; an operator

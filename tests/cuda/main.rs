@@ -6,6 +6,7 @@
 mod c_interface;
 #[path = "../common/case.rs"]
 mod case;
+mod cg;
 #[path = "../common/mod.rs"]
 mod common;
 mod paper;

@@ -57,7 +57,8 @@ fn close(found: &Value, expected: &Value, tolerance: f64, place: &str) {
 }
 
 /// Of f64 normal equations whose condition number is a million and more; of f32, and after 10 000 steps of training anew.
-const FIGURES: [(&str, [f64; 2]); 2] = [("fig11", [1e-6; 2]), ("fig07", [1e-6, 1e-4])];
+const FIGURES: [(&str, [f64; 2]); 4] =
+    [("fig11", [1e-6; 2]), ("fig07", [1e-6, 1e-4]), ("fig12", [1e-6, 1e-4]), ("fig13", [1e-6, 1e-4])];
 
 fn compare(name: &str, steps: &str) {
     let [run, anew] = FIGURES.iter().find(|(figure, _)| *figure == name).unwrap().1;
@@ -84,7 +85,21 @@ fn fig07_is_that_of_the_cpu() {
 }
 
 #[test]
-#[ignore = "half a minute on the simulator"]
+fn fig12_is_that_of_the_cpu() {
+    if inside(Driver::Simulated, "paper::fig12_is_that_of_the_cpu", &[]) {
+        compare("fig12", "2");
+    }
+}
+
+#[test]
+fn fig13_is_that_of_the_cpu() {
+    if inside(Driver::Simulated, "paper::fig13_is_that_of_the_cpu", &[]) {
+        compare("fig13", "2");
+    }
+}
+
+#[test]
+#[ignore = "minutes on the simulator"]
 fn twenty_steps_are_those_of_the_cpu() {
     if inside(Driver::Simulated, "paper::twenty_steps_are_those_of_the_cpu", &[]) {
         FIGURES.iter().for_each(|(name, _)| compare(name, "20"));
@@ -100,7 +115,7 @@ fn a_figure_without_a_driver_ends_with_the_error() {
         println!("skipped: this machine has a driver");
         return;
     }
-    for name in ["fig11", "fig07"] {
+    for name in ["fig11", "fig07", "fig12", "fig13"] {
         let output = paper(name, &["--device", "cuda", "--steps", "1"]);
         assert_eq!(output.status.code(), Some(1));
         let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -3,10 +3,12 @@
 use crate::common::{Rng, cast, distance, norm};
 use crate::{Driver, device, inside};
 use blo::bilevel::{InnerSolve, Runner, Settings, Start};
-use blo::cuda::{DeviceSpace, Mlp, Quadratic};
+use blo::cuda::{DeviceSpace, Mlp, Network, Quadratic};
 use blo::hypergradient::{Estimator, Unrolled, Workspace, evaluate};
 use blo::problem::mlp::{Activation, Groups, Loss, Model, OuterParameters};
-use blo::problem::{Examples, InnerTerms, OuterTerms, Problem, Reduction, one_hot};
+use blo::problem::{
+    Examples, InnerTerms, L2, Loss as RegressionLoss, OuterTerms, Problem, Reduction, Regression, one_hot,
+};
 use blo::solve::{Ending, Flat, OnGrowth, Solve, Space, Spectral, Step};
 use blo::{Inverse, Rule, Scalar};
 
@@ -203,6 +205,129 @@ fn examples<T: Scalar>(tolerance: f64) {
         let least = (4 * w.len() + ROWS * 2 * 10) * size_of::<T>();
         let bytes = there.workspace_bytes(&at);
         assert!((least..40 * least).contains(&bytes), "{kind:?}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn a_network_without_hidden_layers_is_a_regression() {
+    if !inside(Driver::Simulated, "problems::a_network_without_hidden_layers_is_a_regression", &[]) {
+        return;
+    }
+    const FEATURES: usize = 3;
+    let (device, mut rng) = (device(), Rng(23));
+    for (classes, logistic) in [(4, false), (2, true)] {
+        let data = |rng: &mut Rng, n: usize| {
+            let labels: Vec<usize> = (0..n).map(|i| (i * i + 1) % classes).collect();
+            (rng.normals(FEATURES * n), labels)
+        };
+        let [inner, outer] = [9, 5].map(|n| data(&mut rng, n));
+        let of_network = |(design, labels): &(Vec<f64>, Vec<usize>)| Examples {
+            design: design.clone(),
+            features: FEATURES,
+            targets: one_hot(labels, classes).unwrap(),
+        };
+        // With a column of ones.
+        let of_regression = |(design, labels): &(Vec<f64>, Vec<usize>)| Examples {
+            design: design.chunks(FEATURES).flat_map(|x| x.iter().copied().chain([1.0])).collect(),
+            features: FEATURES + 1,
+            targets: if logistic {
+                labels.iter().map(|label| *label as f64).collect()
+            } else {
+                one_hot(labels, classes).unwrap()
+            },
+        };
+        let loss = if logistic { RegressionLoss::Logistic } else { RegressionLoss::Softmax { classes } };
+        let (first, second) = (of_regression(&inner), of_regression(&outer));
+        let here = Regression::log_l2(loss, L2::Scalar, first, second, Reduction::Mean).unwrap();
+        let there = Mlp::new(
+            &device,
+            Network { widths: &[FEATURES, classes], activation: Activation::Identity, loss: Loss::CrossEntropy },
+            OuterParameters::LogL2(Groups::Scalar),
+            of_network(&inner),
+            of_network(&outer),
+            Reduction::Mean,
+            0.0,
+        )
+        .unwrap();
+        // Gradient descent to the solution, and the hypergradient there. The penalty of two classes is twice that of one.
+        let settle = InnerSolve::Optimizer { rule: Rule::descent(0.5), steps: 300, tolerance: 1e-12 };
+        let settings =
+            Settings::new(Start::Cold, settle, Inverse::Cg { iterations: 40, tolerance: 1e-13 }, Rule::descent(0.1));
+        let settings = Settings { outer_steps: 3, ..settings };
+        let u = -0.5_f64;
+        let on_u = if logistic { u + 2.0_f64.ln() } else { u };
+        let len = Space::<f64>::len(here.inner_space());
+        let mut host = Runner::new(&here, settings.clone(), &[u], &vec![0.0; len]).unwrap();
+        let parameters = there.model().parameters();
+        let mut on = Runner::new(&there, settings, &[on_u], &vec![0.0; parameters]).unwrap();
+        let (expected, found) = (host.run().unwrap(), on.run().unwrap());
+        let mut moved = [0.0];
+        there.outer_space().store(on.u(), &mut moved).unwrap();
+        let (found_step, expected_step) = (moved[0] - on_u, host.u()[0] - u);
+        assert!(
+            expected_step.abs() > 1e-4 && (found_step - expected_step).abs() <= 1e-9,
+            "{found_step} {expected_step}"
+        );
+        assert!((found.outer_loss - expected.outer_loss).abs() <= 1e-9, "{classes} classes");
+    }
+}
+
+/// ∂f/∂u and the count of units near their kink, for everything that u can be, against those of the host.
+fn of_u<T: Scalar>(tolerance: f64) {
+    let (device, mut rng) = (device(), Rng(22));
+    const ROWS: usize = 5;
+    let mut counted = 0;
+    for loss in [Loss::CrossEntropy, Loss::SquaredError] {
+        let model = Model::new(&[3, 6, 4, 2], Activation::Relu, loss).unwrap();
+        let w = cast::<T>(&rng.normals(model.parameters()));
+        for kind in [
+            OuterParameters::Inputs,
+            OuterParameters::Targets,
+            OuterParameters::InputsAndLabelLogits,
+            OuterParameters::ExampleWeightLogits,
+            OuterParameters::LinearAugmentation,
+            OuterParameters::LogL2(Groups::Scalar),
+            OuterParameters::LogL2(Groups::PerLayer),
+            OuterParameters::LogL2(Groups::PerParameter),
+            OuterParameters::ProximalCentre { weight: 0.3 },
+        ] {
+            let mut data = |n: usize| {
+                let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+                Examples { design: cast::<T>(&rng.normals(3 * n)), features: 3, targets: one_hot(&labels, 2).unwrap() }
+            };
+            let (inner, outer) = (data(ROWS), data(3));
+            let here = blo::problem::mlp::Mlp::new(model.clone(), kind, inner, outer, Reduction::Mean, 0.1).unwrap();
+            let there = Mlp::copy_of(&device, &here).unwrap();
+            let u = cast::<T>(&rng.normals(Space::<T>::len(here.outer_space())));
+            let (mut on_u, mut on_w) = (Space::<T>::zeros(there.outer_space()), Space::<T>::zeros(there.inner_space()));
+            there.outer_space().load(&u, &mut on_u).unwrap();
+            there.inner_space().load(&w, &mut on_w).unwrap();
+            let (mut at, mut host) = (there.workspace(), here.workspace());
+            let nan = T::from_f64(f64::NAN);
+            let (mut found, mut expected) = (vec![nan; u.len()], vec![nan; u.len()]);
+            let mut out = Space::<T>::zeros(there.outer_space());
+            there.outer_space().load(&found, &mut out).unwrap();
+            there.inner_gradient_u(&mut at, &on_u, &on_w, &mut out).unwrap();
+            there.outer_space().store(&out, &mut found).unwrap();
+            here.inner_gradient_u(&mut host, &u, &w, &mut expected).unwrap();
+            let error = distance(&found, &expected) / norm(&expected);
+            assert!(error <= tolerance, "{loss:?}, {kind:?}: {error:e}");
+            for near in [0.0, 0.3, 2.0, f64::INFINITY] {
+                let found = there.near_kink(&mut at, &on_u, &on_w, near).unwrap();
+                assert_eq!(found, here.near_kink(&mut host, &u, &w, near).unwrap(), "{kind:?} within {near}");
+                counted += usize::from(found > 0 && found < ROWS * 10);
+                assert!(near.is_finite() || found == ROWS * 10);
+            }
+        }
+    }
+    assert!(counted > 0);
+}
+
+#[test]
+fn derivatives_in_u_equal_those_of_the_host() {
+    if inside(Driver::Simulated, "problems::derivatives_in_u_equal_those_of_the_host", &[]) {
+        of_u::<f64>(1e-12);
+        of_u::<f32>(1e-5);
     }
 }
 

@@ -23,8 +23,8 @@ impl Row<'_> {
 
 fn table<T: Real + From<f32>>() {
     let narrow = T::NAME == "f32";
-    let families = ["vector", "gemm", "pass", "loss", "outer", "dense", "tensor"];
-    let mut kernels = Kernels::of::<T>(&families[..6 + narrow as usize]);
+    let families = ["vector", "cg", "examples", "gemm", "pass", "loss", "outer", "dense", "tensor"];
+    let mut kernels = Kernels::of::<T>(&families[..8 + narrow as usize]);
     let n = 4096;
     let [x, y, z, s, e] =
         [0.5, 0.25, 1.0, 0.75, -0.5].map(|v| kernels.array::<T>(&vec![v; 256 * 256])).map(|a| a.arg());
@@ -40,6 +40,16 @@ fn table<T: Real + From<f32>>() {
     row.count("axpy", "n 4096", n, each, &a(&[&one, &x, &y, &len]));
     row.count("dot", "n 4096", n, [4, 1], &a(&[&x, &y, &partial, &len]));
     row.count("neumann_update", "n 4096", n, [4, 1], &a(&[&one, &x, &y, &z, &partial, &len]));
+    // A run in the middle of it.
+    let run = [0.0, 4.0, 4.0, 1.0, 1.0, 2.0, 5.0, 0.3, 0.7, 1.0, 0.0, 1e-9, 1e-12, 1e9];
+    let record = row.k.array::<f64>(&run).arg();
+    let sums = row.k.array::<f64>(&[1.0; 8]).arg();
+    let four = Arg::U64(4);
+    row.count("cg_dots", "n 4096", n, [4, 1], &a(&[&record, &x, &y, &sums, &len]));
+    row.count("cg_length", "4 blocks", 4, [1, 1], &a(&[&record, &sums, &four]));
+    row.count("cg_residual", "n 4096", n, [4, 1], &a(&[&record, &x, &y, &sums, &len]));
+    row.count("cg_judge", "4 blocks", 4, [1, 1], &a(&[&record, &sums, &four]));
+    row.count("cg_update", "n 4096", n, each, &a(&[&record, &x, &y, &z, &s, &len]));
     let constants = [0.1, 0.9, 0.99, 1e-8, 0.1, 0.01].map(Arg::F64);
     row.count("adam", "n 4096", n, each, &[&constants[..], &a(&[&x, &y, &s, &z, &len])].concat());
     row.count("product", "n 4096", n, each, &a(&[&x, &y, &z, &len]));

@@ -29,7 +29,7 @@ impl Real for f64 {
     }
 }
 
-pub const FAMILIES: [&str; 6] = ["vector", "gemm", "pass", "loss", "outer", "dense"];
+pub const FAMILIES: [&str; 8] = ["vector", "cg", "examples", "gemm", "pass", "loss", "outer", "dense"];
 /// Those of f32 alone.
 pub const NARROW: [&str; 1] = ["tensor"];
 

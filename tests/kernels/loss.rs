@@ -58,6 +58,21 @@ fn losses<T: Real + From<f32>>() {
 
             let pointers = [dtargets, dweights, s, dy, out].map(|a| a.arg());
             k.by_rows("curvature", rows, &[&[kind.clone()][..], &pointers, &[r.clone(), c.clone()]].concat());
+            let gradient = k.nans::<T>(rows * n);
+            let pointers = [dz, dtargets, dweights, gradient].map(|a| a.arg());
+            k.by_rows("target_gradient", rows, &[&[kind.clone()][..], &pointers, &[r.clone(), c.clone()]].concat());
+            let gradient0: Vec<f64> = (0..rows * n)
+                .map(|i| {
+                    let row = &z[i / n * n..(i / n + 1) * n];
+                    let top = row.iter().fold(f64::NEG_INFINITY, |top, z| top.max(z.to_f64()));
+                    let rest = row.iter().map(|z| (z.to_f64() - top).exp()).sum::<f64>().ln();
+                    // No cancellation: both parts are positive.
+                    let of_entropy = rest + (top - z[i].to_f64());
+                    weights[i / n].to_f64() * if loss == 0 { of_entropy } else { t[i].to_f64() - z[i].to_f64() }
+                })
+                .collect();
+            // Rounded once; the logarithm of the oracle is of a rounded sum.
+            close(&k.get::<T>(gradient), &gradient0, 2.0 * T::EPSILON, 1.0, "target gradient");
             let vjp = k.nans::<T>(rows * n);
             let pointers = [dweights, s, dy, vjp].map(|a| a.arg());
             k.by_rows("target_vjp", rows, &[&[kind.clone()][..], &pointers, &[r.clone(), c.clone()]].concat());
@@ -103,6 +118,15 @@ fn tails<T: Real + From<f32>>() {
     assert!(found[1] == 0.0 && found[2].is_nan());
     assert_eq!(k.get::<T>(s)[3..6], [T::ONE, T::ZERO, T::ZERO]);
     assert!(k.get::<T>(s)[6..].iter().all(|s| !s.is_finite()));
+    // Of a sure output that small rest, too; t is not read.
+    let (out, unread) = (k.nans::<T>(9), k.nans::<T>(9));
+    let pointers = [z, unread, w, out].map(|a| a.arg());
+    k.by_rows("target_gradient", 3, &[&[Arg::U32(0)][..], &pointers, &[Arg::U32(3), Arg::U32(3)]].concat());
+    let found = k.get::<T>(out);
+    assert!((found[0].to_f64() / (2.0 * (-40.0_f64).exp()) - 1.0).abs() < 4.0 * T::EPSILON, "{found:?}");
+    let huge = T::from_f64(1e30).to_f64();
+    close(&found[1..6], &[40.0, 40.0, 0.0, 2.0 * huge, huge], 2.0 * T::EPSILON, 0.0, "target gradient");
+    assert!(found[6..].iter().all(|g| !g.is_finite()));
 }
 
 #[test]

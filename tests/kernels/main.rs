@@ -2,10 +2,12 @@
 //! no more, NaN-filled outputs, guards; and the simulator's own checks of memory, races and barriers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cg;
 #[path = "../common/mod.rs"]
 mod common;
 mod counts;
 mod dense;
+mod examples;
 mod faults;
 mod gemm;
 mod hardware;

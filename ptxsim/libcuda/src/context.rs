@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ptxsim::Module;
 
 use crate::{
-    CAPTURE, CONTEXT, CURRENT, Code, Function, INVALID_DEVICE, INVALID_HANDLE, INVALID_VALUE, NOT_FOUND,
-    NOT_INITIALIZED, Outcome, State, export, live, put, put_text, setting, with,
+    CONTEXT, CURRENT, Code, Function, INVALID_DEVICE, INVALID_HANDLE, INVALID_VALUE, NOT_FOUND, NOT_INITIALIZED,
+    Outcome, State, export, live, put, put_text, setting, with,
 };
 
 /// The driver plays this CUDA version, and takes PTX up to 8.7.
@@ -75,9 +75,7 @@ pub(crate) fn resident(f: &Function, threads: u32, dynamic: u32) -> u32 {
 }
 
 fn load(s: &mut State, image: *const c_void) -> Outcome<usize> {
-    if s.capturing() {
-        return Err(CAPTURE);
-    }
+    s.uncapturable()?;
     if image.is_null() {
         return Err(INVALID_VALUE);
     }
@@ -216,7 +214,10 @@ export! {
 
     /// Nothing to wait for; tells a fault.
     fn cuCtxSynchronize() {
-        live(|s| if s.capturing() { Err(CAPTURE) } else { Ok(()) })
+        live(|s| {
+            s.waits += 1;
+            s.idle()
+        })
     }
 
     /// 0 and 0.

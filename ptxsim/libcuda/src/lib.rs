@@ -17,6 +17,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use ptxsim::{Arg, Device, FaultKind, LaunchConfig, Module, Ptr};
@@ -26,7 +27,7 @@ pub(crate) type Code = u32;
 pub(crate) type Outcome<T = ()> = Result<T, Code>;
 
 /// Codes this library returns, with the driver's names.
-pub(crate) const CODES: [(Code, &CStr, &CStr); 19] = [
+pub(crate) const CODES: [(Code, &CStr, &CStr); 22] = [
     (0, c"CUDA_SUCCESS", c"no error"),
     (INVALID_VALUE, c"CUDA_ERROR_INVALID_VALUE", c"invalid argument"),
     (OUT_OF_MEMORY, c"CUDA_ERROR_OUT_OF_MEMORY", c"out of memory"),
@@ -46,6 +47,17 @@ pub(crate) const CODES: [(Code, &CStr, &CStr); 19] = [
     (720, c"CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE", c"too many blocks in cooperative launch"),
     (NOT_SUPPORTED, c"CUDA_ERROR_NOT_SUPPORTED", c"operation not supported"),
     (CAPTURE, c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", c"operation not permitted when stream is capturing"),
+    (INVALIDATED, c"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", c"operation failed due to a previous error during capture"),
+    (
+        IMPLICIT,
+        c"CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
+        c"operation would make the legacy stream depend on a capturing blocking stream",
+    ),
+    (
+        WRONG_THREAD,
+        c"CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
+        c"attempt to terminate a thread-local capture sequence from another thread",
+    ),
 ];
 pub(crate) const INVALID_VALUE: Code = 1;
 pub(crate) const OUT_OF_MEMORY: Code = 2;
@@ -56,6 +68,9 @@ pub(crate) const INVALID_HANDLE: Code = 400;
 pub(crate) const NOT_FOUND: Code = 500;
 pub(crate) const NOT_SUPPORTED: Code = 801;
 pub(crate) const CAPTURE: Code = 900;
+pub(crate) const INVALIDATED: Code = 901;
+pub(crate) const IMPLICIT: Code = 906;
+pub(crate) const WRONG_THREAD: Code = 908;
 
 #[derive(Clone)]
 pub(crate) struct Function {
@@ -96,6 +111,32 @@ pub(crate) enum Node {
     },
 }
 
+pub(crate) struct Stream {
+    /// Whether it waits for the legacy stream, and that for it.
+    pub blocking: bool,
+    /// The graph that is being captured, if any.
+    pub graph: Option<usize>,
+}
+
+/// `CUstreamCaptureMode`: which threads may not do what cannot be captured while a capture goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// None may.
+    Global,
+    /// That of the capture may not.
+    ThreadLocal,
+    /// All may.
+    Relaxed,
+}
+
+/// A capture that goes on.
+pub(crate) struct Capture {
+    pub mode: Mode,
+    pub thread: ThreadId,
+    /// Until something was attempted that cannot be captured.
+    pub valid: bool,
+}
+
 pub(crate) struct Event {
     pub time: Option<Instant>,
     /// The graph that was captured when it was recorded.
@@ -109,8 +150,9 @@ pub(crate) struct State {
     next: usize,
     pub modules: HashMap<usize, Arc<Module>>,
     pub functions: HashMap<usize, Function>,
-    /// The graph that is being captured, if any.
-    pub streams: HashMap<usize, Option<usize>>,
+    pub streams: HashMap<usize, Stream>,
+    /// By the graph.
+    pub captures: HashMap<usize, Capture>,
     pub events: HashMap<usize, Event>,
     pub graphs: HashMap<usize, Vec<Node>>,
     pub execs: HashMap<usize, Vec<Node>>,
@@ -120,6 +162,8 @@ pub(crate) struct State {
     /// What every call answers since a kernel went wrong.
     pub fault: Option<Code>,
     pub text: String,
+    /// Calls that have waited for the device.
+    pub waits: u64,
 }
 
 /// The only context.
@@ -170,22 +214,72 @@ impl State {
         Err(code)
     }
 
-    /// True while any stream is being captured, when calls that would wait for the device are refused.
-    pub fn capturing(&self) -> bool {
-        self.streams.values().any(Option::is_some)
+    /// The graph that a stream is captured into.
+    pub fn graph(&self, stream: usize) -> Option<usize> {
+        self.streams.get(&stream).and_then(|own| own.graph)
+    }
+
+    /// What one call forbids ends the captures that it is about, with this code.
+    fn spoil(&mut self, code: Code, concerned: impl Fn(&Capture) -> bool) -> Outcome {
+        let mut result = Ok(());
+        for capture in self.captures.values_mut().filter(|capture| concerned(capture)) {
+            capture.valid = false;
+            result = Err(code);
+        }
+        result
+    }
+
+    /// Asked by what no capture can hold, allocations above all: forbidden to the capturing thread, unless its mode is the relaxed
+    /// one, and to every other thread in the global mode.
+    pub fn uncapturable(&mut self) -> Outcome {
+        let here = thread::current().id();
+        self.spoil(CAPTURE, |capture| match capture.mode {
+            Mode::Global => true,
+            Mode::ThreadLocal => capture.thread == here,
+            Mode::Relaxed => false,
+        })
+    }
+
+    /// Asked by what waits for the whole context.
+    pub fn idle(&mut self) -> Outcome {
+        self.spoil(CAPTURE, |_| true)
+    }
+
+    /// Asked by what uses the legacy stream, which would wait for the blocking streams.
+    pub fn legacy(&mut self) -> Outcome {
+        let blocking: Vec<usize> =
+            self.streams.values().filter(|stream| stream.blocking).filter_map(|stream| stream.graph).collect();
+        for graph in &blocking {
+            self.captures.get_mut(graph).into_iter().for_each(|capture| capture.valid = false);
+        }
+        if blocking.is_empty() { Ok(()) } else { Err(IMPLICIT) }
+    }
+
+    /// Asked by what waits for a stream, or asks after it.
+    pub fn settled(&mut self, stream: usize) -> Outcome {
+        match self.graph(stream).and_then(|graph| self.captures.get_mut(&graph)) {
+            Some(capture) => {
+                let code = if capture.valid { CAPTURE } else { INVALIDATED };
+                capture.valid = false;
+                Err(code)
+            }
+            None if stream > 2 && !self.streams.contains_key(&stream) => Err(INVALID_HANDLE),
+            None if stream < 2 => self.legacy(),
+            None => Ok(()),
+        }
     }
 
     /// Do it now, or add it to the graph that the stream is captured into.
     pub fn submit(&mut self, stream: usize, node: Node) -> Outcome {
-        match self.streams.get(&stream) {
-            None if stream > 2 => Err(INVALID_HANDLE),
-            Some(&Some(graph)) => {
+        match self.graph(stream) {
+            Some(graph) if self.captures.get(&graph).is_some_and(|capture| !capture.valid) => Err(INVALIDATED),
+            Some(graph) => {
                 self.graphs.entry(graph).or_default().push(node);
                 Ok(())
             }
-            // The default streams cannot be used while another is captured.
-            None if self.capturing() => Err(CAPTURE),
-            _ => self.perform(&node),
+            None if stream > 2 && !self.streams.contains_key(&stream) => Err(INVALID_HANDLE),
+            None if stream < 2 => self.legacy().and_then(|()| self.perform(&node)),
+            None => self.perform(&node),
         }
     }
 
@@ -308,6 +402,12 @@ export! {
         // SAFETY: the caller's buffer has `size` bytes.
         with(|s| unsafe { put_text(buffer, size, &s.text) });
         Ok(())
+    }
+
+    /// How many calls have waited for the device.
+    fn ptxsim_waits(out: *mut u64) {
+        // SAFETY: the caller's pointer.
+        unsafe { put(out, with(|s| s.waits)) }
     }
 
     /// Forget everything: memory, modules, handles, the fault.

@@ -36,7 +36,12 @@ fn release(s: &mut State, p: u64) -> Outcome {
 
 /// A call that waits for the device.
 fn now(node: Node) -> Outcome {
-    live(|s| if s.capturing() { Err(CAPTURE) } else { s.perform(&node) })
+    live(|s| {
+        s.legacy()?;
+        s.uncapturable()?;
+        s.waits += 1;
+        s.perform(&node)
+    })
 }
 
 fn queue(stream: usize, node: Node) -> Outcome {
@@ -46,7 +51,7 @@ fn queue(stream: usize, node: Node) -> Outcome {
 fn plain(s: &State, stream: usize) -> Outcome {
     match s.streams.get(&stream) {
         None if stream > 2 => Err(INVALID_HANDLE),
-        Some(Some(_)) => Err(CAPTURE),
+        Some(own) if own.graph.is_some() => Err(CAPTURE),
         _ => Ok(()),
     }
 }
@@ -58,7 +63,7 @@ fn fill(to: u64, pattern: &[u8], count: usize) -> Node {
 export! {
     /// Uninitialised memory.
     fn cuMemAlloc_v2(out: *mut u64, bytes: usize) {
-        let p = live(|s| if s.capturing() { Err(CAPTURE) } else { allocate(s, bytes) })?;
+        let p = live(|s| s.uncapturable().and_then(|()| allocate(s, bytes)))?;
         // SAFETY: the caller's pointer.
         unsafe { put(out, p) }
     }
@@ -72,7 +77,7 @@ export! {
 
     /// Give it back.
     fn cuMemFree_v2(p: u64) {
-        live(|s| if s.capturing() { Err(CAPTURE) } else { release(s, p) })
+        live(|s| s.uncapturable().and_then(|()| release(s, p)))
     }
 
     /// The same; not while the stream is captured.
@@ -93,6 +98,7 @@ export! {
             if bytes == 0 || bytes > TOTAL {
                 return Err(INVALID_VALUE);
             }
+            s.uncapturable()?;
             let mut block = vec![0u64; bytes.div_ceil(8)];
             let p = block.as_mut_ptr();
             s.pinned.insert(p as usize, block);
@@ -104,7 +110,7 @@ export! {
 
     /// Give it back.
     fn cuMemFreeHost(p: *mut c_void) {
-        live(|s| s.pinned.remove(&(p as usize)).map(|_| ()).ok_or(INVALID_VALUE))
+        live(|s| s.uncapturable().and_then(|()| s.pinned.remove(&(p as usize)).map(|_| ()).ok_or(INVALID_VALUE)))
     }
 
     /// Host to device.

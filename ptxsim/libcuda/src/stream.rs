@@ -1,13 +1,15 @@
 //! Streams, events, graphs and launches.
 
 use std::ffi::{c_int, c_uint, c_void};
+use std::thread;
 use std::time::Instant;
 
 use ptxsim::{Arg, LaunchConfig};
 
 use crate::context::resident;
 use crate::{
-    CAPTURE, Event, INVALID_HANDLE, INVALID_VALUE, NOT_SUPPORTED, Node, Outcome, State, export, live, put, setting,
+    CAPTURE, Capture, Event, INVALID_HANDLE, INVALID_VALUE, INVALIDATED, Mode, NOT_SUPPORTED, Node, Outcome, State,
+    Stream, WRONG_THREAD, export, live, put, setting,
 };
 
 /// `CUlaunchConfig`.
@@ -31,6 +33,9 @@ pub struct Attribute {
 
 /// `CU_LAUNCH_ATTRIBUTE_COOPERATIVE`; the only one that is supported.
 const COOPERATIVE: c_uint = 2;
+
+/// `CU_STREAM_NON_BLOCKING`.
+const NON_BLOCKING: c_uint = 1;
 
 fn known(s: &State, stream: usize) -> Outcome {
     if stream <= 2 || s.streams.contains_key(&stream) { Ok(()) } else { Err(INVALID_HANDLE) }
@@ -79,10 +84,21 @@ unsafe fn launch(
     })
 }
 
-fn new_stream(out: *mut usize) -> Outcome {
+/// Whether an event is known, and of no capture.
+fn outside(s: &mut State, event: usize) -> Outcome {
+    match s.events.get(&event).ok_or(INVALID_HANDLE)?.graph.and_then(|graph| s.captures.get_mut(&graph)) {
+        Some(capture) => {
+            capture.valid = false;
+            Err(CAPTURE)
+        }
+        None => Ok(()),
+    }
+}
+
+fn new_stream(out: *mut usize, flags: c_uint) -> Outcome {
     let h = live(|s| {
         let h = s.handle();
-        s.streams.insert(h, None);
+        s.streams.insert(h, Stream { blocking: flags & NON_BLOCKING == 0, graph: None });
         Ok(h)
     })?;
     // SAFETY: the caller's pointer.
@@ -100,13 +116,13 @@ fn milliseconds(out: *mut f32, start: usize, end: usize) -> Outcome {
 
 export! {
     /// A stream.
-    fn cuStreamCreate(out: *mut usize, _flags: c_uint) {
-        new_stream(out)
+    fn cuStreamCreate(out: *mut usize, flags: c_uint) {
+        new_stream(out, flags)
     }
 
     /// A stream; the priority has no effect.
-    fn cuStreamCreateWithPriority(out: *mut usize, _flags: c_uint, _priority: c_int) {
-        new_stream(out)
+    fn cuStreamCreateWithPriority(out: *mut usize, flags: c_uint, _priority: c_int) {
+        new_stream(out, flags)
     }
 
     /// Forget it.
@@ -116,15 +132,15 @@ export! {
 
     /// Nothing to wait for; tells a fault.
     fn cuStreamSynchronize(stream: usize) {
-        live(|s| match s.streams.get(&stream) {
-            Some(Some(_)) => Err(CAPTURE),
-            _ => known(s, stream),
+        live(|s| {
+            s.waits += 1;
+            s.settled(stream)
         })
     }
 
-    /// Always done.
+    /// Always done, unless it is captured.
     fn cuStreamQuery(stream: usize) {
-        live(|s| known(s, stream))
+        live(|s| s.settled(stream))
     }
 
     /// Order is kept anyway; in a capture the waiting stream joins that of the event.
@@ -132,7 +148,7 @@ export! {
         live(|s| {
             known(s, stream)?;
             let graph = s.events.get(&event).ok_or(INVALID_HANDLE)?.graph;
-            match (graph, s.streams.get_mut(&stream)) {
+            match (graph, s.streams.get_mut(&stream).map(|own| &mut own.graph)) {
                 (Some(_), None) => Err(CAPTURE),
                 (Some(g), Some(own)) if own.is_none_or(|o| o == g) => {
                     *own = Some(g);
@@ -146,36 +162,57 @@ export! {
     }
 
     /// Begin to record instead of doing; not on the default streams.
-    fn cuStreamBeginCapture_v2(stream: usize, _mode: c_uint) {
+    fn cuStreamBeginCapture_v2(stream: usize, mode: c_uint) {
+        let mode = match mode {
+            0 => Mode::Global,
+            1 => Mode::ThreadLocal,
+            2 => Mode::Relaxed,
+            _ => return Err(INVALID_VALUE),
+        };
         live(|s| {
             known(s, stream)?;
-            if stream <= 2 || s.streams.get(&stream).is_some_and(Option::is_some) {
-                return Err(CAPTURE);
-            }
             let g = s.handle();
+            match s.streams.get_mut(&stream) {
+                Some(own) if own.graph.is_none() => own.graph = Some(g),
+                _ => return Err(CAPTURE),
+            }
             s.graphs.insert(g, Vec::new());
-            s.streams.insert(stream, Some(g));
+            s.captures.insert(g, Capture { mode, thread: thread::current().id(), valid: true });
             Ok(())
         })
     }
 
-    /// The graph that was recorded.
+    /// The graph that was recorded; null where something was attempted that cannot be.
     fn cuStreamEndCapture(stream: usize, out: *mut usize) {
-        let g = live(|s| {
-            let g = s.streams.get(&stream).copied().flatten().ok_or(INVALID_VALUE)?;
-            s.streams.values_mut().filter(|v| **v == Some(g)).for_each(|v| *v = None);
+        let (g, valid) = live(|s| {
+            let g = s.graph(stream).ok_or(INVALID_VALUE)?;
+            let capture = s.captures.get(&g).ok_or(INVALID_VALUE)?;
+            if capture.mode != Mode::Relaxed && capture.thread != thread::current().id() {
+                return Err(WRONG_THREAD);
+            }
+            let valid = capture.valid;
+            s.captures.remove(&g);
+            s.streams.values_mut().filter(|own| own.graph == Some(g)).for_each(|own| own.graph = None);
             s.events.values_mut().filter(|e| e.graph == Some(g)).for_each(|e| e.graph = None);
-            Ok(g)
+            if !valid {
+                s.graphs.remove(&g);
+            }
+            Ok((g, valid))
         })?;
         // SAFETY: the caller's pointer.
-        unsafe { put(out, g) }
+        unsafe { put(out, if valid { g } else { 0 }) }?;
+        if valid { Ok(()) } else { Err(INVALIDATED) }
     }
 
-    /// 0 or 1.
+    /// 0; 1 while it is captured; 2 once that has been spoilt.
     fn cuStreamIsCapturing(stream: usize, out: *mut c_uint) {
-        let yes = live(|s| known(s, stream).map(|()| s.streams.get(&stream).is_some_and(Option::is_some)))?;
+        let status = live(|s| {
+            known(s, stream)?;
+            let capture = s.graph(stream).and_then(|g| s.captures.get(&g));
+            Ok(capture.map_or(0, |capture| if capture.valid { 1 } else { 2 }))
+        })?;
         // SAFETY: the caller's pointer.
-        unsafe { put(out, yes as c_uint) }
+        unsafe { put(out, status) }
     }
 
     /// An event.
@@ -198,21 +235,24 @@ export! {
     fn cuEventRecord(event: usize, stream: usize) {
         live(|s| {
             known(s, stream)?;
-            let graph = s.streams.get(&stream).copied().flatten();
+            let graph = s.graph(stream);
             let e = s.events.get_mut(&event).ok_or(INVALID_HANDLE)?;
             *e = Event { time: if graph.is_none() { Some(Instant::now()) } else { None }, graph };
             Ok(())
         })
     }
 
-    /// Nothing to wait for.
+    /// Nothing to wait for; not for one of a capture.
     fn cuEventSynchronize(event: usize) {
-        live(|s| s.events.get(&event).map(|_| ()).ok_or(INVALID_HANDLE))
+        live(|s| {
+            s.waits += 1;
+            outside(s, event)
+        })
     }
 
-    /// Always done.
+    /// Always done, unless it is one of a capture.
     fn cuEventQuery(event: usize) {
-        live(|s| s.events.get(&event).map(|_| ()).ok_or(INVALID_HANDLE))
+        live(|s| outside(s, event))
     }
 
     /// The simulator's own time.

@@ -13,6 +13,7 @@ use ptxsim_libcuda as _;
 unsafe extern "C" {
     fn ptxsim_fault_text(buffer: *mut c_char, size: usize) -> u32;
     fn ptxsim_reset() -> u32;
+    fn ptxsim_waits(out: *mut u64) -> u32;
     fn cuInit(flags: u32) -> u32;
     fn cuDriverGetVersion(out: *mut i32) -> u32;
     fn cuDeviceGet(out: *mut i32, ordinal: i32) -> u32;
@@ -287,8 +288,6 @@ fn graphs_and_streams() {
         assert_eq!((cuEventRecord(e, a), cuStreamWaitEvent(b, e, 0)), (0, 0));
         assert_eq!(launch(f, 1, b, p, 2.0, 32), 0);
         assert_eq!((cuEventRecord(e, b), cuStreamWaitEvent(a, e, 0)), (0, 0));
-        // What would wait is refused.
-        assert_eq!((cuStreamSynchronize(a), cuCtxSynchronize(), cuMemAlloc_v2(&mut 0, 4)), (900, 900, 900));
         assert_eq!(cuStreamEndCapture(a, &mut g), 0);
         assert_eq!((cuStreamIsCapturing(b, &mut yes), yes), (0, 0));
         assert_eq!((cuGraphGetNodes(g, null_mut(), &mut n), n), (0, 2));
@@ -303,6 +302,96 @@ fn graphs_and_streams() {
         assert_eq!((cuEventCreate(&mut e2, 0), cuEventRecord(e, a), cuEventRecord(e2, a)), (0, 0, 0));
         assert_eq!((cuEventElapsedTime(&mut ms, e, e2), ms >= 0.0), (0, true));
         assert_eq!((cuStreamDestroy_v2(b), cuStreamSynchronize(b)), (0, 400));
+    }
+}
+
+/// What `call` returns during a capture in this mode on a stream with these flags, by the capturing thread or another one; and what the
+/// stream's status and the end of the capture are then.
+fn during(mode: u32, flags: u32, other: bool, call: impl Fn(usize, u64) -> u32 + Sync) -> [u32; 3] {
+    let (_, f) = function();
+    let p = upload(&[0.0; 32]);
+    let (mut stream, mut g, mut status) = (0, 7, 9);
+    unsafe {
+        assert_eq!((cuStreamCreate(&mut stream, flags), cuStreamBeginCapture_v2(stream, mode)), (0, 0));
+        assert_eq!(launch(f, 1, stream, p, 1.0, 32), 0);
+        let answer = || {
+            assert_eq!(cuCtxSetCurrent(0x10), 0);
+            call(stream, p)
+        };
+        let code = if other { std::thread::scope(|s| s.spawn(answer).join().unwrap()) } else { answer() };
+        assert_eq!(cuStreamIsCapturing(stream, &mut status), 0);
+        let more = launch(f, 1, stream, p, 1.0, 32);
+        assert_eq!(more, if status == 2 { 901 } else { 0 }, "a launch into the capture");
+        let end = cuStreamEndCapture(stream, &mut g);
+        assert_eq!(g == 0, end != 0, "the graph of a capture that ended with {end}");
+        // It may be captured again.
+        assert_eq!((cuStreamBeginCapture_v2(stream, mode), cuStreamEndCapture(stream, &mut g)), (0, 0));
+        assert_eq!(cuStreamDestroy_v2(stream), 0);
+        [code, status, end]
+    }
+}
+
+#[test]
+fn captures_are_as_strict_as_their_mode() {
+    let _guard = fresh();
+    let [global, local, relaxed] = [0, 1, 2];
+    const NON_BLOCKING: u32 = 1;
+    let (fine, spoilt) = ([0, 1, 0], [900, 2, 901]);
+    let allocate = |_, _| unsafe { cuMemAlloc_v2(&mut 0, 4) };
+    let free = |_, _| {
+        // One that is not there is another error; what matters is which comes first.
+        let code = unsafe { cuMemFree_v2(12) };
+        if code == 1 { 0 } else { code }
+    };
+    let load = |_, _| {
+        let text = CString::new(TEXT).unwrap();
+        unsafe { cuModuleLoadData(&mut 0, text.as_ptr()) }
+    };
+    let copy = |_, p| unsafe { cuMemcpyDtoH_v2([0.0_f32; 4].as_mut_ptr().cast(), p, 16) };
+    let calls: [&(dyn Fn(usize, u64) -> u32 + Sync); 4] = [&allocate, &free, &load, &copy];
+    for call in calls {
+        for (mode, other, expected) in [
+            (global, false, spoilt),
+            (global, true, spoilt),
+            (local, false, spoilt),
+            (local, true, fine),
+            (relaxed, false, fine),
+            (relaxed, true, fine),
+        ] {
+            assert_eq!(during(mode, NON_BLOCKING, other, call), expected, "mode {mode}, other thread: {other}");
+        }
+    }
+    // Whatever the mode: waiting for the context or for the stream, and the end in another thread.
+    for mode in [global, local, relaxed] {
+        for other in [false, true] {
+            assert_eq!(during(mode, NON_BLOCKING, other, |_, _| unsafe { cuCtxSynchronize() }), spoilt);
+            assert_eq!(during(mode, NON_BLOCKING, other, |stream, _| unsafe { cuStreamSynchronize(stream) }), spoilt);
+            // The legacy stream waits for the blocking streams alone.
+            let legacy = |_, p| unsafe { cuMemsetD32Async(p, 0, 1, 0) };
+            assert_eq!(during(mode, NON_BLOCKING, other, legacy), fine);
+            assert_eq!(during(mode, 0, other, legacy), [906, 2, 901]);
+            assert_eq!(during(mode, 0, other, |_, p| unsafe { cuMemsetD32Async(p, 0, 1, 2) }), fine);
+        }
+        let end = |stream, _| unsafe { cuStreamEndCapture(stream, &mut 0) };
+        if mode != relaxed {
+            assert_eq!(during(mode, NON_BLOCKING, true, end), [908, 1, 0]);
+        }
+        assert_eq!(during(mode, 0, false, copy)[0], 906);
+    }
+    assert_eq!(unsafe { cuStreamBeginCapture_v2(0, 3) }, 1);
+}
+
+#[test]
+fn waits_are_counted() {
+    let _guard = fresh();
+    let (mut before, mut after, mut stream) = (0, 0, 0);
+    let p = upload(&[0.0; 32]);
+    unsafe {
+        assert_eq!((cuStreamCreate(&mut stream, 1), ptxsim_waits(&mut before)), (0, 0));
+        assert_eq!(cuMemsetD32Async(p, 0, 1, stream), 0);
+        assert_eq!((cuStreamSynchronize(stream), cuCtxSynchronize()), (0, 0));
+        assert_eq!(cuMemcpyDtoH_v2([0.0_f32; 4].as_mut_ptr().cast(), p, 16), 0);
+        assert_eq!((ptxsim_waits(&mut after), after - before), (0, 3));
     }
 }
 
