@@ -1711,8 +1711,10 @@ void blo_workspace_destroy_f64(struct blo_workspace_f64 **workspace);
  * - w [in, n_inner], n_inner [in]: the inner parameters, best a solution of the inner problem at u, and their
  *   number
  * - hypergradient [out, n_outer]: the result
- * - q [out, n_inner]: q; may be NULL. After unrolling: the sum of alpha times the adjoint states, or zero where it was not
- *   formed (forward mode, and one differentiated step of a network with few inner examples)
+ * - q [out, n_inner]: q; may be NULL, and is then not formed where there is a shorter way (a network's Neumann series
+ *   with verify = 0; the hypergradient is the same to rounding). After unrolling: the sum of alpha times the adjoint
+ *   states, or zero where it was not formed (forward mode, and one differentiated step of a network with few inner
+ *   examples)
  * - report [out]: how the solve went; may be NULL; struct_size to be set
  *
  * Outputs may overlap u and w, and are written only if the call succeeds. A solve that did not do all that was
