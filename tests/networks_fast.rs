@@ -164,6 +164,9 @@ fn runs_without_q() {
     let mut workspace = hypergradient::Workspace::new(&problem);
     let kept = hypergradient::evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
     let (expected, q) = (workspace.gradient().clone(), workspace.q().clone());
+    let mut verified = hypergradient::Workspace::new(&problem);
+    hypergradient::evaluate(&problem, &Inverse::neumann(20, 0.05).into(), &u, &w, &mut verified).unwrap();
+    assert!(q == *verified.q() && norm(&q) > 0.0);
     workspace.keep_q(false);
     let short = hypergradient::evaluate(&problem, &estimator, &u, &w, &mut workspace).unwrap();
     assert!(distance(workspace.gradient(), &expected) <= 1e-13 * norm(&expected) && short == kept);

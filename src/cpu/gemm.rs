@@ -91,7 +91,9 @@ fn large<T: Scalar>(simd: Simd, form: Form, shape: [usize; 3], a: &[T], b: &[T],
     let b_transposed = form == Form::Abt;
     assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n);
     let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-    divide(simd, Product { shape, a, a_strides, b, b_stride, b_transposed, add, c, c_stride: n }, threads());
+    // A number of threads makes them: not for what is not divided.
+    let parts = if forks(m * n * k) { threads() } else { 1 };
+    divide(simd, Product { shape, a, a_strides, b, b_stride, b_transposed, add, c, c_stride: n }, parts);
 }
 
 /// The product in so many parts, by rows or by columns: whichever takes its slower part less time. Each part packs its columns of

@@ -102,7 +102,8 @@ fn fig13_is_that_of_the_cpu() {
 #[ignore = "minutes on the simulator"]
 fn twenty_steps_are_those_of_the_cpu() {
     if inside(Driver::Simulated, "paper::twenty_steps_are_those_of_the_cpu", &[]) {
-        FIGURES.iter().for_each(|(name, _)| compare(name, "20"));
+        // The two others take three minutes more, for the same kernels.
+        ["fig11", "fig07"].iter().for_each(|name| compare(name, "20"));
     }
 }
 
