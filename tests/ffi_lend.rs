@@ -511,7 +511,7 @@ fn hypergradients_in_tensors() {
         let [g, q] = [1, ROWS + 2].map(|at| DLTensor { byte_offset: 8 * at as u64, ..tensor(&out, &mut []) });
         let g = DLTensor { ndim: 2, shape: c.as_mut_ptr(), strides: strides.as_mut_ptr(), ..g };
         let q = DLTensor { ndim: 1, shape: d.as_mut_ptr(), ..q };
-        let views = [tensor(&u, a), tensor(&w, b), g, q].map(|t| DLTensor { data: t.data, ..t });
+        let views = [tensor(&u, a), tensor(&w, b), g, q];
         let mut managed = views.map(|view| versioned(view, &deleted));
         let place = out.as_mut_ptr().cast();
         (managed[2].flags, managed[3].flags) = (0, 0);
