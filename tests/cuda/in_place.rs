@@ -505,6 +505,45 @@ fn tensors_in_host_memory_take_the_ordinary_way() {
     assert_eq!(deleted.load(Ordering::SeqCst), 0);
 }
 
+#[test]
+fn memory_stays_the_callers() {
+    if !inside(Driver::Simulated, "in_place::memory_stays_the_callers", &[]) {
+        return;
+    }
+    // Tensors at the start of their allocations, where a free would be taken.
+    let (case, how, deleted) = (Case::new(quadratic::<f64>(N, M), 9), estimator(BLO_ESTIMATOR_CG), AtomicUsize::new(0));
+    let (expected, q, _) = case.host(&how, true);
+    let vectors: [Vec<f64>; 4] = [case.u.clone(), case.w.clone(), vec![-7.0; M], vec![-7.0; N]];
+    let spaces = vectors.each_ref().map(|vector| DeviceSpace::new(&device(), vector.len()));
+    let mut buffers: Vec<Buffer<f64>> = spaces.iter().map(|space| space.zeros()).collect();
+    for ((space, vector), buffer) in spaces.iter().zip(&vectors).zip(&mut buffers) {
+        space.load(vector, buffer).unwrap();
+    }
+    let mut shapes = vectors.each_ref().map(|vector| [vector.len() as i64]);
+    let mut managed: Vec<_> = (buffers.iter().zip(&mut shapes))
+        .map(|(buffer, shape)| DLTensor {
+            data: std::ptr::without_provenance_mut(buffer.address() as usize),
+            device: DLDevice { device_type: 2, device_id: 0 },
+            ..tensor::<f64>(&[], shape)
+        })
+        .map(|view| unversioned(view, &deleted))
+        .collect();
+    for _ in 0..2 {
+        let pointers = std::array::from_fn(|k| from_mut(&mut managed[k]).cast::<c_void>());
+        // SAFETY: a living handle, and tensors of its sizes.
+        unsafe { ok(f64::in_place(case.work, &how, pointers, 0, &mut report())) };
+    }
+    let found: Vec<Vec<f64>> = (spaces.iter().zip(&buffers))
+        .map(|(space, buffer)| {
+            let mut host = vec![0.0; buffer.len()];
+            space.store(buffer, &mut host).unwrap();
+            host
+        })
+        .collect();
+    assert_eq!(found, [case.u.clone(), case.w.clone(), expected, q]);
+    assert_eq!(deleted.load(Ordering::SeqCst), 0);
+}
+
 /// Bytes that the simulated driver copied between host and device.
 fn crossed() -> u64 {
     let mut count = 0;
@@ -524,10 +563,12 @@ fn no_vector_crosses() {
         return;
     }
     const BIG: usize = 300;
-    let case = Case::new(quadratic::<f64>(BIG, BIG), 8);
     let vector = (BIG * 8) as u64;
     for kind in [BLO_ESTIMATOR_NEUMANN, BLO_ESTIMATOR_CG, BLO_ESTIMATOR_IDENTITY, BLO_ESTIMATOR_UNROLLED] {
+        let case = Case::new(quadratic::<f64>(BIG, BIG), 8);
         let (how, arena, mut bytes) = (estimator(kind), Arena::new(&case.u, &case.w), [0; 2]);
+        // SAFETY: a living handle.
+        unsafe { ok(f64::bytes(case.work, &how, &mut bytes[0])) };
         let start = crossed();
         ok(call(case.work, &how, &arena, [0, 1, 2, 3], 1, &mut report(), &mut |_| ()));
         let there = crossed() - start;
@@ -537,14 +578,8 @@ fn no_vector_crosses() {
         let found = arena.read(&[2, 3]);
         assert!(found[2] == expected && found[3] == q && norm(&widen(&expected)) > 0.0, "estimator {kind}");
         // The scratch on the device counts.
-        let mut other = null_mut();
-        // SAFETY: living handles.
-        unsafe {
-            ok(f64::workspace(case.there, &mut other));
-            ok(f64::bytes(case.work, &how, &mut bytes[0]));
-            ok(f64::bytes(other, &how, &mut bytes[1]));
-            f64::end_workspace(&mut other);
-        }
-        assert!(bytes[0] > bytes[1] + 4 * vector as i64, "{bytes:?}");
+        // SAFETY: a living handle.
+        unsafe { ok(f64::bytes(case.work, &how, &mut bytes[1])) };
+        assert!(bytes[1] > bytes[0] + 4 * vector as i64, "{bytes:?}");
     }
 }
