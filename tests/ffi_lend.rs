@@ -489,3 +489,65 @@ fn tensors_out() {
     }
     assert_eq!(data.released(), 1);
 }
+
+#[test]
+fn hypergradients_in_tensors() {
+    let data = table(ROWS);
+    let (_, problem) = create(&data.examples(false), &data.examples(false), BLO_LOSS_SQUARED);
+    let (mut work, deleted) = (workspace(problem), AtomicUsize::new(0));
+    let (u, w): ([f64; ROWS], [f64; FEATURES]) = ([0.25; ROWS], [0.5, -1.0, 2.0]);
+    let (mut expected, mut expected_q) = ([0.0; ROWS], [0.0; FEATURES]);
+    // SAFETY: a living handle, and arrays of its sizes.
+    unsafe {
+        let (g, q) = (expected.as_mut_ptr(), expected_q.as_mut_ptr());
+        let status = blo_hypergradient_f64(work, null(), u.as_ptr(), 6, w.as_ptr(), 3, g, q, null_mut());
+        assert_eq!(status, BLO_OK, "{}", message());
+    }
+    // Guard words around the outputs; q may be left out.
+    let before = [-7.0_f64; ROWS + FEATURES + 3];
+    let run = |spoil: &dyn Fn(&mut [DLManagedTensorVersioned; 4]), wants_q: bool| {
+        let (mut out, mut shapes, mut strides) = (before, [[2, 3], [3, 1], [1, 6], [3, 1]], [6, 1]);
+        let [a, b, c, d] = shapes.each_mut();
+        let [g, q] = [1, ROWS + 2].map(|at| DLTensor { byte_offset: 8 * at as u64, ..tensor(&out, &mut []) });
+        let g = DLTensor { ndim: 2, shape: c.as_mut_ptr(), strides: strides.as_mut_ptr(), ..g };
+        let q = DLTensor { ndim: 1, shape: d.as_mut_ptr(), ..q };
+        let views = [tensor(&u, a), tensor(&w, b), g, q];
+        let mut managed = views.map(|view| versioned(view, &deleted));
+        let place = out.as_mut_ptr().cast();
+        (managed[2].flags, managed[3].flags) = (0, 0);
+        (managed[2].dl_tensor.data, managed[3].dl_tensor.data) = (place, place);
+        spoil(&mut managed);
+        let [u, w, g, q] = managed.each_mut().map(|managed| (&raw mut *managed).cast::<c_void>());
+        let q = if wants_q { q } else { null_mut() };
+        // SAFETY: a living handle, and tensors that are sound unless they were spoilt.
+        let status = unsafe { blo_hypergradient_dlpack_f64(work, null(), u, w, g, q, 1, null_mut()) };
+        (status, out)
+    };
+    for wants_q in [true, false] {
+        let (status, out) = run(&|_| (), wants_q);
+        assert_eq!(status, BLO_OK, "{}", message());
+        assert_eq!(
+            (&out[1..=ROWS], out[0], out[ROWS + 1], out[ROWS + FEATURES + 2]),
+            (&expected[..], -7.0, -7.0, -7.0)
+        );
+        assert_eq!(out[ROWS + 2..][..FEATURES], if wants_q { expected_q } else { [-7.0; FEATURES] });
+    }
+    for (at, name) in ["u", "w", "hypergradient", "q"].into_iter().enumerate() {
+        let refuse = |part: &str, parts: &str, spoil: &dyn Fn(&mut DLManagedTensorVersioned)| {
+            let (status, out) = run(&|all| spoil(&mut all[at]), true);
+            assert_eq!((status, out), (BLO_ERR_INVALID, before), "{}", message());
+            let start = format!("{name} {part}: ");
+            assert!(message().starts_with(&start) && message().contains(parts), "{start}: {}", message());
+        };
+        refuse("version", "found 0.1", &|t| t.major = 0);
+        // The problem is on the host, whatever this build can do.
+        refuse("device", "found type 2 number 0, expected type 1 number 0", &|t| t.dl_tensor.device.device_type = 2);
+        if at >= 2 {
+            refuse("flags", "found 1, a read-only tensor", &|t| t.flags = 1);
+        }
+    }
+    assert_eq!(deleted.load(Ordering::SeqCst), 0);
+    // SAFETY: the place of a living handle.
+    unsafe { blo_workspace_destroy_f64(&mut work) };
+    destroy(problem);
+}

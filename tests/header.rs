@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// What the header is made of, in its order.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 23] = [
     "src/ffi/status.rs",
     "src/ffi/lend.rs",
     "src/ffi/problem.rs",
@@ -26,6 +26,7 @@ const SOURCES: [&str; 22] = [
     "src/ffi/runner.rs",
     "src/ffi/stepping.rs",
     "src/ffi/dlpack.rs",
+    "src/ffi/tensors.rs",
     "src/ffi/analysis.rs",
     "src/ffi/solution_set.rs",
     "src/ffi/f32.rs",

@@ -12,6 +12,8 @@ pub struct Buffer<T: Scalar> {
     device: Device,
     address: u64,
     len: usize,
+    /// Whether the memory is another's.
+    lent: bool,
     scalar: PhantomData<T>,
 }
 
@@ -28,7 +30,17 @@ impl<T: Scalar> Buffer<T> {
     /// Zeros. Where memory does not suffice the device keeps the error, and every later call returns it.
     pub(super) fn zeros(device: &Device, len: usize) -> Buffer<T> {
         let address = device.allocate(len.saturating_mul(size_of::<T>()));
-        Buffer { device: device.clone(), address, len, scalar: PhantomData }
+        Buffer { device: device.clone(), address, len, lent: false, scalar: PhantomData }
+    }
+
+    /// Memory of the caller's, which is not freed; when the buffer is gone all work on it is done.
+    ///
+    /// # Safety
+    ///
+    /// `address` is a multiple of `T`'s size, with `len` elements in this device's memory that stay there as long as the
+    /// buffer. Others work on them only in ways that may come before or after all that is launched with the buffer.
+    pub(crate) unsafe fn lent(device: &Device, address: u64, len: usize) -> Buffer<T> {
+        Buffer { device: device.clone(), address, len, lent: true, scalar: PhantomData }
     }
 
     pub(super) fn from_slice(device: &Device, values: &[T]) -> Result<Buffer<T>> {
@@ -101,6 +113,10 @@ impl<T: Scalar> View<T> {
 
 impl<T: Scalar> Drop for Buffer<T> {
     fn drop(&mut self) {
-        self.device.free(self.address);
+        if self.lent {
+            self.device.settle();
+        } else {
+            self.device.free(self.address);
+        }
     }
 }

@@ -26,6 +26,7 @@ pub struct Device(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    index: usize,
     handle: sys::CUdevice,
     context: sys::CUcontext,
     stream: sys::CUstream,
@@ -153,6 +154,7 @@ impl Device {
         let (tensor_cores, loaded, error, reduces, turn, recorder) = Default::default();
         // What was not made is null, and is left alone when it is dropped.
         let inner = Inner {
+            index,
             handle,
             context,
             stream,
@@ -167,6 +169,11 @@ impl Device {
             partials,
         };
         opened.map(|()| Device(Arc::new(inner)))
+    }
+
+    /// Its number, as [`Device::open`] takes it.
+    pub(crate) fn index(&self) -> usize {
+        self.0.index
     }
 
     /// The device's name.
@@ -292,11 +299,17 @@ impl Device {
 
     pub(super) fn free(&self, address: sys::CUdeviceptr) {
         if address != 0 {
-            // Work on it may be under way. An error here has no one to go to.
+            // Work on it may be under way.
+            self.settle();
             let _turn = self.turn();
-            let _ = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| call!(cuStreamSynchronize(self.0.stream)));
             let _ = call!(cuMemFree_v2(address));
         }
+    }
+
+    /// Waits for all that was launched, whatever went wrong before. An error here has no one to go to.
+    pub(super) fn settle(&self) {
+        let _turn = self.turn();
+        let _ = call!(cuCtxSetCurrent(self.0.context)).and_then(|()| call!(cuStreamSynchronize(self.0.stream)));
     }
 
     /// Host to device; done when it returns.

@@ -10,7 +10,7 @@
 //!
 //! A tensor comes from a framework and goes to one: callers have it as a pointer in a capsule, or with their own dlpack.h.
 
-use super::args::{dimension, flag, not_null, read_struct, write_optional, write_struct};
+use super::args::{count, dimension, flag, not_null, read_struct, write_optional, write_struct};
 use super::evaluate::Workspace;
 use super::guard::{Done, contain, guard};
 use super::handle::{Entered, Kept, Opaque, enter};
@@ -32,9 +32,13 @@ pub const BLO_VECTOR_HYPERGRADIENT: i32 = 2;
 // The layout that dlpack.h publishes, in version 1.
 
 /// `kDLCPU`.
-const CPU: i32 = 1;
+pub(super) const CPU: i32 = 1;
+/// `kDLCUDA`.
+pub(super) const CUDA: i32 = 2;
 /// `kDLFloat`.
 const FLOAT: u8 = 2;
+/// The most dimensions that are believed, NumPy's limit: above it a shape was not initialised.
+const DIMENSIONS: i32 = 64;
 /// `DLPACK_MAJOR_VERSION`.
 const MAJOR: u32 = 1;
 /// `DLPACK_FLAG_BITMASK_READ_ONLY`.
@@ -42,7 +46,7 @@ const READ_ONLY: u64 = 1;
 
 /// `DLTensor`, with `DLDevice` and `DLDataType`.
 #[repr(C)]
-struct Tensor {
+pub(super) struct Tensor {
     data: *mut c_void,
     device_type: i32,
     device_id: i32,
@@ -57,7 +61,7 @@ struct Tensor {
 
 /// `DLManagedTensor`.
 #[repr(C)]
-struct Unversioned {
+pub(super) struct Unversioned {
     tensor: Tensor,
     manager_ctx: *mut c_void,
     deleter: Option<unsafe extern "C" fn(*mut Unversioned)>,
@@ -65,7 +69,7 @@ struct Unversioned {
 
 /// `DLManagedTensorVersioned`.
 #[repr(C)]
-struct Versioned {
+pub(super) struct Versioned {
     major: u32,
     minor: u32,
     manager_ctx: *mut c_void,
@@ -85,15 +89,16 @@ const _: () = {
 };
 
 /// What errors call the parts of a tensor.
-struct Names {
-    tensor: &'static str,
-    version: &'static str,
-    data: &'static str,
-    device: &'static str,
-    ndim: &'static str,
-    dtype: &'static str,
-    shape: &'static str,
-    strides: &'static str,
+pub(super) struct Names {
+    pub tensor: &'static str,
+    pub version: &'static str,
+    pub flags: &'static str,
+    pub data: &'static str,
+    pub device: &'static str,
+    pub ndim: &'static str,
+    pub dtype: &'static str,
+    pub shape: &'static str,
+    pub strides: &'static str,
 }
 
 macro_rules! names {
@@ -101,6 +106,7 @@ macro_rules! names {
         Names {
             tensor: $tensor,
             version: concat!($tensor, " version"),
+            flags: concat!($tensor, " flags"),
             data: concat!($tensor, " data"),
             device: concat!($tensor, " device"),
             ndim: concat!($tensor, " ndim"),
@@ -110,6 +116,8 @@ macro_rules! names {
         }
     };
 }
+
+pub(super) use names;
 
 const DESIGN: Names = names!("design");
 const TARGETS: Names = names!("targets");
@@ -126,15 +134,10 @@ impl Tensor {
     ///
     /// shape and strides are null or have as many elements as `ndim` says.
     unsafe fn view<T: Scalar>(&self, names: &Names, fewest: i32) -> Result<View<T>> {
-        let bits = 8 * size_of::<T>() as u8;
-        if (self.device_type, self.device_id) != (CPU, 0) {
-            let found = format!("type {} number {}", self.device_type, self.device_id);
-            return Err(invalid(names.device, found, "type 1 number 0, the CPU"));
+        if self.device() != (CPU, 0) {
+            return Err(invalid(names.device, told(self.device()), "type 1 number 0, the CPU"));
         }
-        if (self.code, self.bits, self.lanes) != (FLOAT, bits, 1) {
-            let found = format!("code {} with {} bits and {} lanes", self.code, self.bits, self.lanes);
-            return Err(invalid(names.dtype, found, format!("code {FLOAT} with {bits} bits and 1 lane, floats")));
-        }
+        self.check_dtype::<T>(names)?;
         if self.ndim < fewest || self.ndim > 2 {
             let expected = if fewest == 2 { "2, a matrix" } else { "1 or 2, a vector or a matrix" };
             return Err(invalid(names.ndim, self.ndim, expected));
@@ -158,6 +161,63 @@ impl Tensor {
                 return Err(invalid(names.strides, found, format!("{expected}: rows without gaps")));
             }
         }
+        Ok(View { first: self.first(names)?, rows, columns })
+    }
+
+    /// Its elements without gaps, of which there have to be `len`, in any shape.
+    ///
+    /// # Safety
+    ///
+    /// shape and strides are null or have as many elements as `ndim` says.
+    unsafe fn vector<T: Scalar>(&self, names: &Names, len: usize) -> Result<*mut T> {
+        self.check_dtype::<T>(names)?;
+        if !(0..=DIMENSIONS).contains(&self.ndim) {
+            return Err(invalid(names.ndim, self.ndim, format!("0 to {DIMENSIONS}")));
+        }
+        if self.ndim > 0 {
+            not_null(names.shape, self.shape)?;
+        }
+        let ndim = self.ndim as usize;
+        // SAFETY: below ndim, and not null.
+        let read = |from: *mut i64, i: usize| unsafe { from.add(i).read_unaligned() };
+        let mut found = 1_usize;
+        for i in 0..ndim {
+            let size = count(names.shape, read(self.shape, i))?;
+            found = found.saturating_mul(size);
+        }
+        if found != len {
+            return Err(Error::Shape { argument: names.tensor, found, expected: len });
+        }
+        if !self.strides.is_null() {
+            let mut expected = 1;
+            for i in (0..ndim).rev() {
+                let (size, stride) = (read(self.shape, i), read(self.strides, i));
+                // Where there is one element the stride has no meaning.
+                if size > 1 && stride != expected {
+                    let found = format!("{stride} in dimension {i}");
+                    return Err(invalid(names.strides, found, format!("{expected}: row-major without gaps")));
+                }
+                expected *= size;
+            }
+        }
+        self.first(names)
+    }
+
+    pub fn device(&self) -> (i32, i32) {
+        (self.device_type, self.device_id)
+    }
+
+    fn check_dtype<T: Scalar>(&self, names: &Names) -> Result<()> {
+        let bits = 8 * size_of::<T>() as u8;
+        if (self.code, self.bits, self.lanes) != (FLOAT, bits, 1) {
+            let found = format!("code {} with {} bits and {} lanes", self.code, self.bits, self.lanes);
+            return Err(invalid(names.dtype, found, format!("code {FLOAT} with {bits} bits and 1 lane, floats")));
+        }
+        Ok(())
+    }
+
+    /// The address of the first element.
+    fn first<T: Scalar>(&self, names: &Names) -> Result<*mut T> {
         not_null(names.data, self.data)?;
         let offset = usize::try_from(self.byte_offset).unwrap_or(usize::MAX);
         let first = self.data.cast::<u8>().wrapping_add(offset).cast::<T>();
@@ -165,13 +225,18 @@ impl Tensor {
             let found = format!("{:p} + {}", self.data, self.byte_offset);
             return Err(invalid(names.data, found, format!("a multiple of {}", align_of::<T>())));
         }
-        Ok(View { first, rows, columns })
+        Ok(first)
     }
+}
+
+/// A device in a message.
+pub(super) fn told((device_type, number): (i32, i32)) -> String {
+    format!("type {device_type} number {number}")
 }
 
 /// A tensor of the caller's.
 #[derive(Clone, Copy)]
-enum Managed {
+pub(super) enum Managed {
     Unversioned(NonNull<Unversioned>),
     Versioned(NonNull<Versioned>),
 }
@@ -180,7 +245,7 @@ impl Managed {
     /// # Safety
     ///
     /// `pointer` is null or points to a managed tensor, of the kind that `versioned` says.
-    unsafe fn new(names: &Names, pointer: *mut c_void, versioned: bool) -> Result<Option<Managed>> {
+    pub unsafe fn new(names: &Names, pointer: *mut c_void, versioned: bool) -> Result<Option<Managed>> {
         let Some(pointer) = NonNull::new(pointer) else { return Ok(None) };
         if pointer.align_offset(align_of::<Versioned>()) != 0 {
             return Err(invalid(names.tensor, format!("{pointer:p}"), "the address of a managed tensor"));
@@ -202,10 +267,49 @@ impl Managed {
     /// The tensor has not been deleted.
     unsafe fn view<T: Scalar>(self, names: &Names, fewest: i32) -> Result<View<T>> {
         // SAFETY: as the caller vouches.
+        unsafe { self.tensor().view(names, fewest) }
+    }
+
+    /// # Safety
+    ///
+    /// As `view`.
+    pub unsafe fn vector<T: Scalar>(self, names: &Names, len: usize) -> Result<*mut T> {
+        // SAFETY: as the caller vouches.
+        unsafe { self.tensor().vector(names, len) }
+    }
+
+    /// # Safety
+    ///
+    /// As `view`.
+    pub unsafe fn device(self) -> (i32, i32) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.tensor().device() }
+    }
+
+    /// An error for a tensor that says that it is not to be written to.
+    ///
+    /// # Safety
+    ///
+    /// As `view`.
+    pub unsafe fn check_writable(self, names: &Names) -> Result<()> {
+        let Managed::Versioned(managed) = self else { return Ok(()) };
+        // SAFETY: as the caller vouches.
+        let flags = unsafe { managed.as_ref() }.flags;
+        if flags & READ_ONLY == 0 {
+            return Ok(());
+        }
+        Err(invalid(names.flags, format!("{flags}, a read-only tensor"), "one that may be written to"))
+    }
+
+    /// # Safety
+    ///
+    /// The tensor stays until the reference is gone.
+    unsafe fn tensor<'a>(self) -> &'a Tensor {
+        // SAFETY: as the caller vouches.
         unsafe {
             match self {
-                Managed::Unversioned(managed) => managed.as_ref().tensor.view(names, fewest),
-                Managed::Versioned(managed) => managed.as_ref().tensor.view(names, fewest),
+                Managed::Unversioned(managed) => &managed.as_ref().tensor,
+                Managed::Versioned(managed) => &managed.as_ref().tensor,
             }
         }
     }

@@ -8,6 +8,7 @@ use super::handle::{self, Entered, Opaque, create, enter, share};
 use super::problem::Problem;
 use super::report::{ReportInfo, ReportPlace};
 use super::status::Status;
+use super::tensors::DeviceScratch;
 use crate::Scalar;
 use crate::error::{check_finite, invalid};
 use crate::hypergradient::{self, evaluate, response_jvp, response_vjp};
@@ -34,7 +35,9 @@ pub(super) struct Own<T: Scalar> {
     scores: Vec<f64>,
     pub(super) batch: Vec<usize>,
     /// Whether products can be taken.
-    linearized: bool,
+    pub(super) linearized: bool,
+    /// What calls with tensors on a GPU need; nothing until then.
+    pub(super) there: DeviceScratch<T>,
 }
 
 impl<T: Scalar> Opaque for Workspace<T> {
@@ -48,7 +51,7 @@ impl<T: Scalar> Own<T> {
         let [w, out_w] = [(); 2].map(|()| Space::<T>::zeros(problem.inner_space()));
         let scores = vec![0.0; problem.examples()];
         let (scratch, batch) = (hypergradient::Workspace::new(&*problem), Vec::new());
-        Own { scratch, problem, u, w, out_u, out_w, scores, batch, linearized: false }
+        Own { scratch, problem, u, w, out_u, out_w, scores, batch, linearized: false, there: DeviceScratch::default() }
     }
 }
 
@@ -127,11 +130,11 @@ pub(super) unsafe fn workspace_reserve<T: Scalar>(
 ) -> Done {
     // SAFETY: as the caller vouches.
     let (mut own, estimator) = unsafe { (enter("workspace", workspace)?, read_estimator("estimator", estimator)?) };
-    let Own { problem, scratch, u, w, scores, .. } = &mut *own;
+    let Own { problem, scratch, u, w, scores, there, .. } = &mut *own;
     scratch.reserve(problem, &estimator)?;
     let points = 2 * (size_of_val(&u[..]) + size_of_val(&w[..])) + size_of_val(&scores[..]);
     // SAFETY: as the caller vouches.
-    unsafe { write_optional(bytes, &[(scratch.bytes(problem) + points) as i64]) };
+    unsafe { write_optional(bytes, &[(scratch.bytes(problem) + there.bytes(problem) + points) as i64]) };
     Ok(())
 }
 

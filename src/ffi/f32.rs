@@ -655,6 +655,21 @@ pub unsafe extern "C" fn blo_workspace_tensor_f32(
     guard(|| unsafe { workspace_tensor(workspace, vector, tensor) })
 }
 
+/// As blo_hypergradient_dlpack_f64, in single precision.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn blo_hypergradient_dlpack_f32(
+    workspace: *mut Workspace<f32>,
+    estimator: *const EstimatorOptions,
+    u: *const c_void,
+    w: *const c_void,
+    hypergradient: *mut c_void,
+    q: *mut c_void,
+    versioned: i32,
+    report: *mut ReportInfo,
+) -> Status {
+    guard(|| unsafe { compute_in_tensors(workspace, estimator, [u, w], [hypergradient, q], versioned, report) })
+}
+
 /// As blo_check_derivatives_f64, in single precision.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn blo_check_derivatives_f32(

@@ -12,6 +12,7 @@ use crate::{Error, Result, Scalar};
 macro_rules! families {
     ($($(#[$when:meta])* $name:ident: $type:ident),* $(,)?) => {
         /// Any problem that a handle can hold.
+        #[allow(clippy::large_enum_variant, reason = "one for each handle")]
         pub(super) enum Family<T: Scalar> {
             $($(#[$when])* $name($type<T>)),*
         }

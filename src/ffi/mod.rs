@@ -6,6 +6,7 @@
 //! | `problem`, `network`, `callbacks` | problem handles of every family |
 //! | `lend`, `dlpack` | arrays that are lent to problems, and vectors of handles that are lent to the caller |
 //! | `device` | GPUs, and problems on them |
+//! | `tensors` | hypergradients from and into tensors of DLPack, on a GPU too |
 //! | `estimator`, `report` | how a hypergradient is approximated and how its solve went, as C structs |
 //! | `evaluate`, `batch` | workspaces: objectives, products, hypergradients, responses, influence |
 //! | `solver`, `several` | solves with an operator of the caller's, called for its products or asking for them |
@@ -48,6 +49,7 @@
 //! | `optimize::State::step_vjp`, `step_jvp` | parts of the unrolled estimators |
 //! | `Problem::example_scores`, `Mlp::gauss_newton` | parts; `blo_influence` has the scores |
 //! | `problem::fourier`, `one_hot` | tables are made where the data are |
+//! | runs and products whose vectors stay on a GPU | `blo_hypergradient_dlpack` alone works on tensors there |
 //! | `bilevel::Runner::hypergradient` | an output of each step, and `blo_runner_tensor` |
 
 #![allow(clippy::missing_safety_doc, reason = "the doc comments are the C manual, with each pointer's contract")]
@@ -79,6 +81,7 @@ mod solution_set;
 mod solver;
 mod status;
 mod stepping;
+mod tensors;
 
 pub use analysis::*;
 pub use batch::*;
@@ -101,3 +104,4 @@ pub use solution_set::*;
 pub use solver::*;
 pub use status::*;
 pub use stepping::*;
+pub use tensors::*;

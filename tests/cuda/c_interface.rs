@@ -13,7 +13,7 @@ const OUTER: usize = 9;
 const N: usize = 3 * 7 + 7 + 7 * 5 + 5 + 5 * 2 + 2;
 const M: usize = INNER * 3;
 
-fn message() -> String {
+pub fn message() -> String {
     let mut buffer = [0 as c_char; 512];
     // SAFETY: the buffer is as long as said.
     unsafe { assert_eq!(blo_last_error(buffer.as_mut_ptr(), buffer.len(), null_mut()), BLO_OK) };
@@ -22,7 +22,7 @@ fn message() -> String {
 }
 
 #[track_caller]
-fn ok(status: Status) {
+pub fn ok(status: Status) {
     assert_eq!(status, BLO_OK, "{}", message());
 }
 
@@ -34,7 +34,7 @@ unsafe impl<H> Send for Shared<H> {}
 // SAFETY: as above.
 unsafe impl<H> Sync for Shared<H> {}
 
-fn open() -> *mut Device {
+pub fn open() -> *mut Device {
     let mut device = null_mut();
     // SAFETY: the place of a handle.
     unsafe { ok(blo_device_open(0, &mut device)) };
@@ -114,7 +114,7 @@ fn on_device(problem: *mut Problem<f64>, device: *mut Device) -> *mut Problem<f6
     there
 }
 
-fn estimator(kind: i32) -> EstimatorOptions {
+pub fn estimator(kind: i32) -> EstimatorOptions {
     // SAFETY: zeros are options, which the init function fills.
     unsafe {
         let mut options: EstimatorOptions = std::mem::zeroed();

@@ -9,6 +9,9 @@ mod case;
 mod cg;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/dlpack.rs"]
+mod dlpack;
+mod in_place;
 mod paper;
 mod problems;
 mod reference;

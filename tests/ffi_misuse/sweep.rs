@@ -1,7 +1,7 @@
 //! Every exported function with each argument spoilt, one at a time: NULL for pointers, sizes that are negative, zero, huge or
 //! not the problem's, structs of wrong sizes, numbers that are not finite, unknown choices. Each gives a status and a message.
 
-use crate::dlpack::{DLManagedTensorVersioned, tensor, versioned};
+use crate::dlpack::{DLManagedTensorVersioned, DLTensor, tensor, versioned};
 use crate::support::*;
 use blo::bilevel::TraceRow;
 use blo::ffi::*;
@@ -375,6 +375,18 @@ fn every_argument_of_every_function() {
     evaluate!(blo_hypergradient_f64(out, out));
     evaluate!(blo_response_vjp_f64(w, out));
     evaluate!(blo_response_jvp_f64(u, out));
+    let mut two = [[2_i64]; 4];
+    let mut tensors: [_; 4] = two.each_mut().map(|shape| versioned(tensor_of(place, shape), &counter));
+    tensors.iter_mut().for_each(|tensor| tensor.flags = 0);
+    // SAFETY: room for all of them, each with numbers of its own.
+    unsafe {
+        out.copy_from(u, 2);
+        out.add(2).copy_from(w, 2);
+    }
+    (1..4).for_each(|k| tensors[k].dl_tensor.byte_offset = 16 * k as u64);
+    let [tu, tw, tg, tq] = tensors.each_mut().map(|tensor| std::ptr::from_mut(tensor).cast::<c_void>());
+    let (tu, tw) = (tu.cast_const(), tw.cast_const());
+    sweep!(names, blo_hypergradient_dlpack_f64(work, Sized(cg.0), tu, tw, tg, tq, 1_i32, Sized(report.0)));
     sweep!(names, blo_workspace_tensor_f64(work, 2_i32, shown), { delete(shown) });
     sweep!(names, blo_workspace_reserve_f64(work, Sized(cg.0), number));
     sweep!(names, blo_inner_f64(work, u, 2_i64, w, 2_i64, out, out));
@@ -606,6 +618,11 @@ fn exported() -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// At the beginning of an array.
+fn tensor_of(place: *mut [f64; 8], shape: &mut [i64]) -> DLTensor {
+    DLTensor { data: place.cast(), ..tensor::<f64>(&[], shape) }
 }
 
 /// Ends a tensor that the library showed.

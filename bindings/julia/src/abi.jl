@@ -78,6 +78,7 @@ const SYMBOLS = [
     :blo_examples_from_dlpack_f64,
     :blo_runner_tensor_f64,
     :blo_workspace_tensor_f64,
+    :blo_hypergradient_dlpack_f64,
     :blo_check_derivatives_f64,
     :blo_equilibrium_residuals_f64,
     :blo_retraining_gap_f64,
@@ -146,6 +147,7 @@ const SYMBOLS = [
     :blo_examples_from_dlpack_f32,
     :blo_runner_tensor_f32,
     :blo_workspace_tensor_f32,
+    :blo_hypergradient_dlpack_f32,
     :blo_check_derivatives_f32,
     :blo_equilibrium_residuals_f32,
     :blo_retraining_gap_f32,
@@ -1258,7 +1260,7 @@ BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_quadratic(::Type{Float64}, terms, problem) =
     ccall(addresses[7], blo_status, (Ptr{blo_quadratics{Float64}}, Ptr{Ptr{blo_problem{Float64}}}), terms, problem)
 blo_problem_create_quadratic(::Type{Float32}, terms, problem) =
-    ccall(addresses[84], blo_status, (Ptr{blo_quadratics{Float32}}, Ptr{Ptr{blo_problem{Float32}}}), terms, problem)
+    ccall(addresses[85], blo_status, (Ptr{blo_quadratics{Float32}}, Ptr{Ptr{blo_problem{Float32}}}), terms, problem)
 
 """
 ```text
@@ -1281,7 +1283,7 @@ BLO_ERR_NON_FINITE; BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_regression(::Type{Float64}, inner, outer, options, problem) =
     ccall(addresses[8], blo_status, (Ptr{blo_examples{Float64}}, Ptr{blo_examples{Float64}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float64}}}), inner, outer, options, problem)
 blo_problem_create_regression(::Type{Float32}, inner, outer, options, problem) =
-    ccall(addresses[85], blo_status, (Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float32}}}), inner, outer, options, problem)
+    ccall(addresses[86], blo_status, (Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_regression_options}, Ptr{Ptr{blo_problem{Float32}}}), inner, outer, options, problem)
 
 """
 ```text
@@ -1297,7 +1299,7 @@ Errors: BLO_ERR_NULL or BLO_ERR_INVALID for problem. Since 0.1.
 blo_problem_sizes(::Type{Float64}, problem, n_outer, n_inner, n_examples) =
     ccall(addresses[9], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
 blo_problem_sizes(::Type{Float32}, problem, n_outer, n_inner, n_examples) =
-    ccall(addresses[86], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
+    ccall(addresses[87], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), problem, n_outer, n_inner, n_examples)
 
 """
 ```text
@@ -1311,7 +1313,7 @@ No call may be using this handle on another thread. Leaves the message of blo_la
 blo_problem_destroy(::Type{Float64}, problem) =
     ccall(addresses[10], Cvoid, (Ptr{Ptr{blo_problem{Float64}}},), problem)
 blo_problem_destroy(::Type{Float32}, problem) =
-    ccall(addresses[87], Cvoid, (Ptr{Ptr{blo_problem{Float32}}},), problem)
+    ccall(addresses[88], Cvoid, (Ptr{Ptr{blo_problem{Float32}}},), problem)
 
 """
 ```text
@@ -1349,7 +1351,7 @@ BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_network(::Type{Float64}, n_widths, widths, inner, outer, options, problem) =
     ccall(addresses[12], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float64}}, Ptr{blo_examples{Float64}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float64}}}), n_widths, widths, inner, outer, options, problem)
 blo_problem_create_network(::Type{Float32}, n_widths, widths, inner, outer, options, problem) =
-    ccall(addresses[88], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float32}}}), n_widths, widths, inner, outer, options, problem)
+    ccall(addresses[89], blo_status, (Int64, Ptr{Int64}, Ptr{blo_examples{Float32}}, Ptr{blo_examples{Float32}}, Ptr{blo_network_options}, Ptr{Ptr{blo_problem{Float32}}}), n_widths, widths, inner, outer, options, problem)
 
 """
 ```text
@@ -1366,7 +1368,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_UNSUPPORTED for another problem; BLO_ERR_INVALID; 
 blo_network_initial(::Type{Float64}, problem, init, seed, w, n_inner) =
     ccall(addresses[13], blo_status, (Ptr{blo_problem{Float64}}, Int32, UInt64, Ptr{Float64}, Int64), problem, init, seed, w, n_inner)
 blo_network_initial(::Type{Float32}, problem, init, seed, w, n_inner) =
-    ccall(addresses[89], blo_status, (Ptr{blo_problem{Float32}}, Int32, UInt64, Ptr{Float32}, Int64), problem, init, seed, w, n_inner)
+    ccall(addresses[90], blo_status, (Ptr{blo_problem{Float32}}, Int32, UInt64, Ptr{Float32}, Int64), problem, init, seed, w, n_inner)
 
 """
 ```text
@@ -1384,7 +1386,7 @@ Allocates. Since 0.1.
 blo_network_predict(::Type{Float64}, problem, w, n_inner, x, rows, x_stride, out) =
     ccall(addresses[14], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Int64, Ptr{Float64}), problem, w, n_inner, x, rows, x_stride, out)
 blo_network_predict(::Type{Float32}, problem, w, n_inner, x, rows, x_stride, out) =
-    ccall(addresses[90], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Int64, Ptr{Float32}), problem, w, n_inner, x, rows, x_stride, out)
+    ccall(addresses[91], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Int64, Ptr{Float32}), problem, w, n_inner, x, rows, x_stride, out)
 
 """
 ```text
@@ -1403,7 +1405,7 @@ BLO_ERR_STRUCT_SIZE. Since 0.1.
 blo_problem_create_callbacks(::Type{Float64}, n_outer, n_inner, callbacks, user_data, problem) =
     ccall(addresses[15], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float64}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float64}}}), n_outer, n_inner, callbacks, user_data, problem)
 blo_problem_create_callbacks(::Type{Float32}, n_outer, n_inner, callbacks, user_data, problem) =
-    ccall(addresses[91], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float32}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float32}}}), n_outer, n_inner, callbacks, user_data, problem)
+    ccall(addresses[92], blo_status, (Int64, Int64, Ptr{blo_callbacks{Float32}}, Ptr{Cvoid}, Ptr{Ptr{blo_problem{Float32}}}), n_outer, n_inner, callbacks, user_data, problem)
 
 """
 ```text
@@ -1490,7 +1492,7 @@ made from it have the last two as well. Since 0.1.
 blo_problem_on_device(::Type{Float64}, problem, device, on_device) =
     ccall(addresses[21], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_device}, Ptr{Ptr{blo_problem{Float64}}}), problem, device, on_device)
 blo_problem_on_device(::Type{Float32}, problem, device, on_device) =
-    ccall(addresses[92], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_device}, Ptr{Ptr{blo_problem{Float32}}}), problem, device, on_device)
+    ccall(addresses[93], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_device}, Ptr{Ptr{blo_problem{Float32}}}), problem, device, on_device)
 
 """
 ```text
@@ -1518,7 +1520,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID. Since 0.1.
 blo_optimizer_create(::Type{Float64}, rule, n, optimizer) =
     ccall(addresses[23], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float64}}}), rule, n, optimizer)
 blo_optimizer_create(::Type{Float32}, rule, n, optimizer) =
-    ccall(addresses[93], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float32}}}), rule, n, optimizer)
+    ccall(addresses[94], blo_status, (Ptr{blo_rule}, Int64, Ptr{Ptr{blo_optimizer{Float32}}}), rule, n, optimizer)
 
 """
 ```text
@@ -1536,7 +1538,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
 blo_optimizer_step(::Type{Float64}, optimizer, gradient, x, n) =
     ccall(addresses[24], blo_status, (Ptr{blo_optimizer{Float64}}, Ptr{Float64}, Ptr{Float64}, Int64), optimizer, gradient, x, n)
 blo_optimizer_step(::Type{Float32}, optimizer, gradient, x, n) =
-    ccall(addresses[94], blo_status, (Ptr{blo_optimizer{Float32}}, Ptr{Float32}, Ptr{Float32}, Int64), optimizer, gradient, x, n)
+    ccall(addresses[95], blo_status, (Ptr{blo_optimizer{Float32}}, Ptr{Float32}, Ptr{Float32}, Int64), optimizer, gradient, x, n)
 
 """
 ```text
@@ -1550,7 +1552,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_BUSY. Since 0.1.
 blo_optimizer_restart(::Type{Float64}, optimizer) =
     ccall(addresses[25], blo_status, (Ptr{blo_optimizer{Float64}},), optimizer)
 blo_optimizer_restart(::Type{Float32}, optimizer) =
-    ccall(addresses[95], blo_status, (Ptr{blo_optimizer{Float32}},), optimizer)
+    ccall(addresses[96], blo_status, (Ptr{blo_optimizer{Float32}},), optimizer)
 
 """
 ```text
@@ -1564,7 +1566,7 @@ Leaves the message of blo_last_error alone. Since 0.1.
 blo_optimizer_destroy(::Type{Float64}, optimizer) =
     ccall(addresses[26], Cvoid, (Ptr{Ptr{blo_optimizer{Float64}}},), optimizer)
 blo_optimizer_destroy(::Type{Float32}, optimizer) =
-    ccall(addresses[96], Cvoid, (Ptr{Ptr{blo_optimizer{Float32}}},), optimizer)
+    ccall(addresses[97], Cvoid, (Ptr{Ptr{blo_optimizer{Float32}}},), optimizer)
 
 """
 ```text
@@ -1583,7 +1585,7 @@ BLO_ERR_NON_FINITE. Since 0.1.
 blo_lbfgsb_create(::Type{Float64}, x, n, lower, upper, memory, tolerance, lbfgsb) =
     ccall(addresses[27], blo_status, (Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Int64, Float64, Ptr{Ptr{blo_lbfgsb{Float64}}}), x, n, lower, upper, memory, tolerance, lbfgsb)
 blo_lbfgsb_create(::Type{Float32}, x, n, lower, upper, memory, tolerance, lbfgsb) =
-    ccall(addresses[97], blo_status, (Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Int64, Float64, Ptr{Ptr{blo_lbfgsb{Float32}}}), x, n, lower, upper, memory, tolerance, lbfgsb)
+    ccall(addresses[98], blo_status, (Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Int64, Float64, Ptr{Ptr{blo_lbfgsb{Float32}}}), x, n, lower, upper, memory, tolerance, lbfgsb)
 
 """
 ```text
@@ -1598,7 +1600,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
 blo_lbfgsb_trial(::Type{Float64}, lbfgsb, trial, n) =
     ccall(addresses[28], blo_status, (Ptr{blo_lbfgsb{Float64}}, Ptr{Float64}, Int64), lbfgsb, trial, n)
 blo_lbfgsb_trial(::Type{Float32}, lbfgsb, trial, n) =
-    ccall(addresses[98], blo_status, (Ptr{blo_lbfgsb{Float32}}, Ptr{Float32}, Int64), lbfgsb, trial, n)
+    ccall(addresses[99], blo_status, (Ptr{blo_lbfgsb{Float32}}, Ptr{Float32}, Int64), lbfgsb, trial, n)
 
 """
 ```text
@@ -1616,7 +1618,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_NON_FINITE at the first trial; BLO_
 blo_lbfgsb_tell(::Type{Float64}, lbfgsb, value, gradient, n, next) =
     ccall(addresses[29], blo_status, (Ptr{blo_lbfgsb{Float64}}, Float64, Ptr{Float64}, Int64, Ptr{Int32}), lbfgsb, value, gradient, n, next)
 blo_lbfgsb_tell(::Type{Float32}, lbfgsb, value, gradient, n, next) =
-    ccall(addresses[99], blo_status, (Ptr{blo_lbfgsb{Float32}}, Float64, Ptr{Float32}, Int64, Ptr{Int32}), lbfgsb, value, gradient, n, next)
+    ccall(addresses[100], blo_status, (Ptr{blo_lbfgsb{Float32}}, Float64, Ptr{Float32}, Int64, Ptr{Int32}), lbfgsb, value, gradient, n, next)
 
 """
 ```text
@@ -1632,7 +1634,7 @@ Allocates nothing. Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
 blo_lbfgsb_state(::Type{Float64}, lbfgsb, x, n, value) =
     ccall(addresses[30], blo_status, (Ptr{blo_lbfgsb{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), lbfgsb, x, n, value)
 blo_lbfgsb_state(::Type{Float32}, lbfgsb, x, n, value) =
-    ccall(addresses[100], blo_status, (Ptr{blo_lbfgsb{Float32}}, Ptr{Float32}, Int64, Ptr{Float64}), lbfgsb, x, n, value)
+    ccall(addresses[101], blo_status, (Ptr{blo_lbfgsb{Float32}}, Ptr{Float32}, Int64, Ptr{Float64}), lbfgsb, x, n, value)
 
 """
 ```text
@@ -1646,7 +1648,7 @@ Leaves the message of blo_last_error alone. Since 0.1.
 blo_lbfgsb_destroy(::Type{Float64}, lbfgsb) =
     ccall(addresses[31], Cvoid, (Ptr{Ptr{blo_lbfgsb{Float64}}},), lbfgsb)
 blo_lbfgsb_destroy(::Type{Float32}, lbfgsb) =
-    ccall(addresses[101], Cvoid, (Ptr{Ptr{blo_lbfgsb{Float32}}},), lbfgsb)
+    ccall(addresses[102], Cvoid, (Ptr{Ptr{blo_lbfgsb{Float32}}},), lbfgsb)
 
 """
 ```text
@@ -1675,7 +1677,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for another kind of handle. Since 0.1.
 blo_workspace_create(::Type{Float64}, problem, workspace) =
     ccall(addresses[33], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Ptr{blo_workspace{Float64}}}), problem, workspace)
 blo_workspace_create(::Type{Float32}, problem, workspace) =
-    ccall(addresses[102], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Ptr{blo_workspace{Float32}}}), problem, workspace)
+    ccall(addresses[103], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Ptr{blo_workspace{Float32}}}), problem, workspace)
 
 """
 ```text
@@ -1694,7 +1696,7 @@ BLO_ERR_STRUCT_SIZE; BLO_ERR_BUSY. Since 0.1.
 blo_workspace_reserve(::Type{Float64}, workspace, estimator, bytes) =
     ccall(addresses[34], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
 blo_workspace_reserve(::Type{Float32}, workspace, estimator, bytes) =
-    ccall(addresses[103], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
+    ccall(addresses[104], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Int64}), workspace, estimator, bytes)
 
 """
 ```text
@@ -1708,7 +1710,7 @@ Leaves the message of blo_last_error alone. Since 0.1.
 blo_workspace_destroy(::Type{Float64}, workspace) =
     ccall(addresses[35], Cvoid, (Ptr{Ptr{blo_workspace{Float64}}},), workspace)
 blo_workspace_destroy(::Type{Float32}, workspace) =
-    ccall(addresses[104], Cvoid, (Ptr{Ptr{blo_workspace{Float32}}},), workspace)
+    ccall(addresses[105], Cvoid, (Ptr{Ptr{blo_workspace{Float32}}},), workspace)
 
 """
 ```text
@@ -1739,7 +1741,7 @@ BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
 blo_hypergradient(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report) =
     ccall(addresses[36], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
 blo_hypergradient(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report) =
-    ccall(addresses[105], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
+    ccall(addresses[106], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, hypergradient, q, report)
 
 """
 ```text
@@ -1757,7 +1759,7 @@ BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
 blo_inner(::Type{Float64}, workspace, u, n_outer, w, n_inner, value, gradient) =
     ccall(addresses[37], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient)
 blo_inner(::Type{Float32}, workspace, u, n_outer, w, n_inner, value, gradient) =
-    ccall(addresses[106], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient)
+    ccall(addresses[107], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient)
 
 """
 ```text
@@ -1774,7 +1776,7 @@ Errors: as blo_inner_f64. Since 0.1.
 blo_outer(::Type{Float64}, workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w) =
     ccall(addresses[38], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
 blo_outer(::Type{Float32}, workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w) =
-    ccall(addresses[107], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
+    ccall(addresses[108], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}, Ptr{Float32}), workspace, u, n_outer, w, n_inner, value, gradient_u, gradient_w)
 
 """
 ```text
@@ -1790,7 +1792,7 @@ Errors: as blo_inner_f64, and BLO_ERR_UNSUPPORTED for other problems. Since 0.1.
 blo_fixpoint(::Type{Float64}, workspace, u, n_outer, w, n_inner) =
     ccall(addresses[39], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
 blo_fixpoint(::Type{Float32}, workspace, u, n_outer, w, n_inner) =
-    ccall(addresses[108], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
+    ccall(addresses[109], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
 
 """
 ```text
@@ -1805,7 +1807,7 @@ Errors: as blo_inner_f64. Since 0.1.
 blo_linearize(::Type{Float64}, workspace, u, n_outer, w, n_inner) =
     ccall(addresses[40], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), workspace, u, n_outer, w, n_inner)
 blo_linearize(::Type{Float32}, workspace, u, n_outer, w, n_inner) =
-    ccall(addresses[109], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
+    ccall(addresses[110], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), workspace, u, n_outer, w, n_inner)
 
 """
 ```text
@@ -1822,7 +1824,7 @@ is not linearized; BLO_ERR_CALLBACK; BLO_ERR_BUSY. Since 0.1.
 blo_hvp(::Type{Float64}, workspace, v, n_inner, out) =
     ccall(addresses[41], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
 blo_hvp(::Type{Float32}, workspace, v, n_inner, out) =
-    ccall(addresses[110], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
+    ccall(addresses[111], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
 
 """
 ```text
@@ -1838,7 +1840,7 @@ Errors: as blo_hvp_f64. Since 0.1.
 blo_mixed_vjp(::Type{Float64}, workspace, v, n_inner, out) =
     ccall(addresses[42], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, v, n_inner, out)
 blo_mixed_vjp(::Type{Float32}, workspace, v, n_inner, out) =
-    ccall(addresses[111], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
+    ccall(addresses[112], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, v, n_inner, out)
 
 """
 ```text
@@ -1854,7 +1856,7 @@ Errors: as blo_hvp_f64, and BLO_ERR_UNSUPPORTED for callbacks without mixed_jvp.
 blo_mixed_jvp(::Type{Float64}, workspace, du, n_outer, out) =
     ccall(addresses[43], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}), workspace, du, n_outer, out)
 blo_mixed_jvp(::Type{Float32}, workspace, du, n_outer, out) =
-    ccall(addresses[112], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, du, n_outer, out)
+    ccall(addresses[113], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}), workspace, du, n_outer, out)
 
 """
 ```text
@@ -1873,7 +1875,7 @@ Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for callbacks without 
 blo_response_jvp(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, du, out, report) =
     ccall(addresses[44], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
 blo_response_jvp(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, du, out, report) =
-    ccall(addresses[113], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
+    ccall(addresses[114], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, du, out, report)
 
 """
 ```text
@@ -1892,7 +1894,7 @@ Errors: as blo_hypergradient_f64, and BLO_ERR_UNSUPPORTED for unrolling. Since 0
 blo_response_vjp(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, v, out, report) =
     ccall(addresses[45], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
 blo_response_vjp(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, v, out, report) =
-    ccall(addresses[114], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
+    ccall(addresses[115], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, v, out, report)
 
 """
 ```text
@@ -1912,7 +1914,7 @@ Since 0.1.
 blo_influence(::Type{Float64}, workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report) =
     ccall(addresses[46], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
 blo_influence(::Type{Float32}, workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report) =
-    ccall(addresses[115], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
+    ccall(addresses[116], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Int64, Ptr{blo_report}), workspace, estimator, u, n_outer, w, n_inner, scores, n_examples, report)
 
 """
 ```text
@@ -1932,7 +1934,7 @@ example's; BLO_ERR_UNSUPPORTED for problems that are no sum over examples. Since
 blo_inner_batch(::Type{Float64}, workspace, batch, size, u, n_outer, w, n_inner, value, gradient) =
     ccall(addresses[47], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{Int64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), workspace, batch, size, u, n_outer, w, n_inner, value, gradient)
 blo_inner_batch(::Type{Float32}, workspace, batch, size, u, n_outer, w, n_inner, value, gradient) =
-    ccall(addresses[116], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Int64}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, batch, size, u, n_outer, w, n_inner, value, gradient)
+    ccall(addresses[117], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{Int64}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float32}), workspace, batch, size, u, n_outer, w, n_inner, value, gradient)
 
 """
 ```text
@@ -1949,7 +1951,7 @@ unrolling. Since 0.1.
 blo_solver_create(::Type{Float64}, n, estimator, solver) =
     ccall(addresses[48], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float64}}}), n, estimator, solver)
 blo_solver_create(::Type{Float32}, n, estimator, solver) =
-    ccall(addresses[117], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float32}}}), n, estimator, solver)
+    ccall(addresses[118], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_solver{Float32}}}), n, estimator, solver)
 
 """
 ```text
@@ -1969,7 +1971,7 @@ BLO_ERR_ASYMMETRIC for a dense solve whose H is not symmetric; BLO_ERR_DECOMPOSI
 blo_solver_solve(::Type{Float64}, solver, product, user_data, b, n, q, report) =
     ccall(addresses[49], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
 blo_solver_solve(::Type{Float32}, solver, product, user_data, b, n, q, report) =
-    ccall(addresses[118], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
+    ccall(addresses[119], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, b, n, q, report)
 
 """
 ```text
@@ -1983,7 +1985,7 @@ Leaves the message of blo_last_error alone. Since 0.1.
 blo_solver_destroy(::Type{Float64}, solver) =
     ccall(addresses[50], Cvoid, (Ptr{Ptr{blo_solver{Float64}}},), solver)
 blo_solver_destroy(::Type{Float32}, solver) =
-    ccall(addresses[119], Cvoid, (Ptr{Ptr{blo_solver{Float32}}},), solver)
+    ccall(addresses[120], Cvoid, (Ptr{Ptr{blo_solver{Float32}}},), solver)
 
 """
 ```text
@@ -1999,7 +2001,7 @@ Errors: as blo_solver_create_f64. Since 0.1.
 blo_session_create(::Type{Float64}, n, estimator, session) =
     ccall(addresses[51], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float64}}}), n, estimator, session)
 blo_session_create(::Type{Float32}, n, estimator, session) =
-    ccall(addresses[120], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float32}}}), n, estimator, session)
+    ccall(addresses[121], blo_status, (Int64, Ptr{blo_estimator_options}, Ptr{Ptr{blo_session{Float32}}}), n, estimator, session)
 
 """
 ```text
@@ -2015,7 +2017,7 @@ BLO_ERR_BUSY. Since 0.1.
 blo_session_start(::Type{Float64}, session, b, n) =
     ccall(addresses[52], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64), session, b, n)
 blo_session_start(::Type{Float32}, session, b, n) =
-    ccall(addresses[121], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64), session, b, n)
+    ccall(addresses[122], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64), session, b, n)
 
 """
 ```text
@@ -2037,7 +2039,7 @@ BLO_ERR_BUSY. Since 0.1.
 blo_session_step(::Type{Float64}, session, answer, n, request, vector, report) =
     ccall(addresses[53], blo_status, (Ptr{blo_session{Float64}}, Ptr{Float64}, Int64, Ptr{Int32}, Ptr{Float64}, Ptr{blo_report}), session, answer, n, request, vector, report)
 blo_session_step(::Type{Float32}, session, answer, n, request, vector, report) =
-    ccall(addresses[122], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}, Ptr{Float32}, Ptr{blo_report}), session, answer, n, request, vector, report)
+    ccall(addresses[123], blo_status, (Ptr{blo_session{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}, Ptr{Float32}, Ptr{blo_report}), session, answer, n, request, vector, report)
 
 """
 ```text
@@ -2051,7 +2053,7 @@ Leaves the message of blo_last_error alone. Since 0.1.
 blo_session_destroy(::Type{Float64}, session) =
     ccall(addresses[54], Cvoid, (Ptr{Ptr{blo_session{Float64}}},), session)
 blo_session_destroy(::Type{Float32}, session) =
-    ccall(addresses[123], Cvoid, (Ptr{Ptr{blo_session{Float32}}},), session)
+    ccall(addresses[124], Cvoid, (Ptr{Ptr{blo_session{Float32}}},), session)
 
 """
 ```text
@@ -2073,7 +2075,7 @@ Errors: as blo_solver_solve_f64, and BLO_ERR_INVALID for count. Since 0.1.
 blo_solver_solve_many(::Type{Float64}, solver, product, user_data, count, b, n, q, report) =
     ccall(addresses[55], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, count, b, n, q, report)
 blo_solver_solve_many(::Type{Float32}, solver, product, user_data, count, b, n, q, report) =
-    ccall(addresses[124], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, b, n, q, report)
+    ccall(addresses[125], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, b, n, q, report)
 
 """
 ```text
@@ -2097,7 +2099,7 @@ that mix dense and Lanczos; BLO_ERR_UNSUPPORTED for other kinds, refine and star
 blo_solver_solve_family(::Type{Float64}, solver, product, user_data, count, estimator, b, n, q, report) =
     ccall(addresses[56], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, count, estimator, b, n, q, report)
 blo_solver_solve_family(::Type{Float32}, solver, product, user_data, count, estimator, b, n, q, report) =
-    ccall(addresses[125], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, estimator, b, n, q, report)
+    ccall(addresses[126], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, estimator, b, n, q, report)
 
 """
 ```text
@@ -2121,7 +2123,7 @@ max_products. Since 0.1.
 blo_solver_shifted_cg(::Type{Float64}, solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report) =
     ccall(addresses[57], blo_status, (Ptr{blo_solver{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Float64, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{blo_report}), solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report)
 blo_solver_shifted_cg(::Type{Float32}, solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report) =
-    ccall(addresses[126], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Float64, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report)
+    ccall(addresses[127], blo_status, (Ptr{blo_solver{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Float64}, Float64, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{blo_report}), solver, product, user_data, count, epsilon, tolerance, max_products, b, n, q, report)
 
 """
 ```text
@@ -2157,7 +2159,7 @@ out of its bounds; BLO_ERR_UNSUPPORTED for options that do not go together; BLO_
 blo_runner_create(::Type{Float64}, problem, options, estimator, u, n_outer, w, n_inner, runner) =
     ccall(addresses[59], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Ptr{blo_runner{Float64}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
 blo_runner_create(::Type{Float32}, problem, options, estimator, u, n_outer, w, n_inner, runner) =
-    ccall(addresses[127], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Ptr{blo_runner{Float32}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
+    ccall(addresses[128], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Ptr{blo_runner{Float32}}}), problem, options, estimator, u, n_outer, w, n_inner, runner)
 
 """
 ```text
@@ -2174,7 +2176,7 @@ changed, is no saved run, or one of another version, precision or size. Since 0.
 blo_runner_resume(::Type{Float64}, problem, path, runner) =
     ccall(addresses[60], blo_status, (Ptr{blo_problem{Float64}}, Cstring, Ptr{Ptr{blo_runner{Float64}}}), problem, path, runner)
 blo_runner_resume(::Type{Float32}, problem, path, runner) =
-    ccall(addresses[128], blo_status, (Ptr{blo_problem{Float32}}, Cstring, Ptr{Ptr{blo_runner{Float32}}}), problem, path, runner)
+    ccall(addresses[129], blo_status, (Ptr{blo_problem{Float32}}, Cstring, Ptr{Ptr{blo_runner{Float32}}}), problem, path, runner)
 
 """
 ```text
@@ -2190,7 +2192,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for a path that is no UTF-8; BLO_ERR_FILE;
 blo_runner_save(::Type{Float64}, runner, path) =
     ccall(addresses[61], blo_status, (Ptr{blo_runner{Float64}}, Cstring), runner, path)
 blo_runner_save(::Type{Float32}, runner, path) =
-    ccall(addresses[129], blo_status, (Ptr{blo_runner{Float32}}, Cstring), runner, path)
+    ccall(addresses[130], blo_status, (Ptr{blo_runner{Float32}}, Cstring), runner, path)
 
 """
 ```text
@@ -2205,7 +2207,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID where the memory cannot be had; BLO_ERR_BU
 blo_runner_reserve(::Type{Float64}, runner, bytes) =
     ccall(addresses[62], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Int64}), runner, bytes)
 blo_runner_reserve(::Type{Float32}, runner, bytes) =
-    ccall(addresses[130], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Int64}), runner, bytes)
+    ccall(addresses[131], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Int64}), runner, bytes)
 
 """
 ```text
@@ -2228,7 +2230,7 @@ no closed form; BLO_ERR_BUSY. Since 0.1.
 blo_runner_run(::Type{Float64}, runner, monitor, user_data, trace_every, trace, capacity, outcome) =
     ccall(addresses[63], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
 blo_runner_run(::Type{Float32}, runner, monitor, user_data, trace_every, trace, capacity, outcome) =
-    ccall(addresses[131], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
+    ccall(addresses[132], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{blo_trace_row}, Int64, Ptr{blo_outcome}), runner, monitor, user_data, trace_every, trace, capacity, outcome)
 
 """
 ```text
@@ -2245,7 +2247,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_SHAPE; BLO_ERR_BUSY. Since 0.1.
 blo_runner_state(::Type{Float64}, runner, u, n_outer, w, n_inner, steps) =
     ccall(addresses[64], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
 blo_runner_state(::Type{Float32}, runner, u, n_outer, w, n_inner, steps) =
-    ccall(addresses[132], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
+    ccall(addresses[133], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), runner, u, n_outer, w, n_inner, steps)
 
 """
 ```text
@@ -2262,7 +2264,7 @@ Errors: as blo_runner_state_f64, and BLO_ERR_INVALID without keep_best or before
 blo_runner_best(::Type{Float64}, runner, u, n_outer, w, n_inner, outer_loss, step) =
     ccall(addresses[65], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
 blo_runner_best(::Type{Float32}, runner, u, n_outer, w, n_inner, outer_loss, step) =
-    ccall(addresses[133], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
+    ccall(addresses[134], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Int64}), runner, u, n_outer, w, n_inner, outer_loss, step)
 
 """
 ```text
@@ -2276,7 +2278,7 @@ Leaves the message of blo_last_error alone. Since 0.1.
 blo_runner_destroy(::Type{Float64}, runner) =
     ccall(addresses[66], Cvoid, (Ptr{Ptr{blo_runner{Float64}}},), runner)
 blo_runner_destroy(::Type{Float32}, runner) =
-    ccall(addresses[134], Cvoid, (Ptr{Ptr{blo_runner{Float32}}},), runner)
+    ccall(addresses[135], Cvoid, (Ptr{Ptr{blo_runner{Float32}}},), runner)
 
 """
 ```text
@@ -2293,7 +2295,7 @@ The number of steps and the tolerance of the options are not looked at. Errors: 
 blo_runner_step(::Type{Float64}, runner, hypergradient, report, diverged) =
     ccall(addresses[67], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
 blo_runner_step(::Type{Float32}, runner, hypergradient, report, diverged) =
-    ccall(addresses[135], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+    ccall(addresses[136], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
 
 """
 ```text
@@ -2311,7 +2313,7 @@ Errors: as blo_runner_run_f64. Since 0.1.
 blo_runner_begin_step(::Type{Float64}, runner, hypergradient, report, diverged) =
     ccall(addresses[68], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
 blo_runner_begin_step(::Type{Float32}, runner, hypergradient, report, diverged) =
-    ccall(addresses[136], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
+    ccall(addresses[137], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Ptr{blo_report}, Ptr{Int32}), runner, hypergradient, report, diverged)
 
 """
 ```text
@@ -2331,7 +2333,7 @@ may still be ended; as blo_runner_run_f64. Since 0.1.
 blo_runner_end_step(::Type{Float64}, runner, hypergradient, n_outer, diverged) =
     ccall(addresses[69], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Int32}), runner, hypergradient, n_outer, diverged)
 blo_runner_end_step(::Type{Float32}, runner, hypergradient, n_outer, diverged) =
-    ccall(addresses[137], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}), runner, hypergradient, n_outer, diverged)
+    ccall(addresses[138], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Int32}), runner, hypergradient, n_outer, diverged)
 
 """
 ```text
@@ -2351,7 +2353,7 @@ bounds; BLO_ERR_BUSY. Since 0.1.
 blo_runner_set(::Type{Float64}, runner, u, n_outer, w, n_inner) =
     ccall(addresses[70], blo_status, (Ptr{blo_runner{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64), runner, u, n_outer, w, n_inner)
 blo_runner_set(::Type{Float32}, runner, u, n_outer, w, n_inner) =
-    ccall(addresses[138], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), runner, u, n_outer, w, n_inner)
+    ccall(addresses[139], blo_status, (Ptr{blo_runner{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64), runner, u, n_outer, w, n_inner)
 
 """
 ```text
@@ -2374,7 +2376,7 @@ strides, data (which is not aligned); BLO_ERR_SHAPE for another number of target
 blo_examples_from_dlpack(::Type{Float64}, design, targets, versioned, examples) =
     ccall(addresses[71], blo_status, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_examples{Float64}}), design, targets, versioned, examples)
 blo_examples_from_dlpack(::Type{Float32}, design, targets, versioned, examples) =
-    ccall(addresses[139], blo_status, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_examples{Float32}}), design, targets, versioned, examples)
+    ccall(addresses[140], blo_status, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_examples{Float32}}), design, targets, versioned, examples)
 
 """
 ```text
@@ -2394,7 +2396,7 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1.
 blo_runner_tensor(::Type{Float64}, runner, vector, tensor) =
     ccall(addresses[72], blo_status, (Ptr{blo_runner{Float64}}, Int32, Ptr{Ptr{Cvoid}}), runner, vector, tensor)
 blo_runner_tensor(::Type{Float32}, runner, vector, tensor) =
-    ccall(addresses[140], blo_status, (Ptr{blo_runner{Float32}}, Int32, Ptr{Ptr{Cvoid}}), runner, vector, tensor)
+    ccall(addresses[141], blo_status, (Ptr{blo_runner{Float32}}, Int32, Ptr{Ptr{Cvoid}}), runner, vector, tensor)
 
 """
 ```text
@@ -2410,7 +2412,41 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1.
 blo_workspace_tensor(::Type{Float64}, workspace, vector, tensor) =
     ccall(addresses[73], blo_status, (Ptr{blo_workspace{Float64}}, Int32, Ptr{Ptr{Cvoid}}), workspace, vector, tensor)
 blo_workspace_tensor(::Type{Float32}, workspace, vector, tensor) =
-    ccall(addresses[141], blo_status, (Ptr{blo_workspace{Float32}}, Int32, Ptr{Ptr{Cvoid}}), workspace, vector, tensor)
+    ccall(addresses[142], blo_status, (Ptr{blo_workspace{Float32}}, Int32, Ptr{Ptr{Cvoid}}), workspace, vector, tensor)
+
+"""
+```text
+Computes one hypergradient, as blo_hypergradient_f64, from and into DLPack tensors in place. On a GPU u, w and the results
+stay there, but for estimators that decompose H and for a u of penalties of groups of weights, with which the host works.
+
+- workspace [in]: a workspace of the problem
+- estimator [in]: how; NULL for the defaults
+- u [in], w [in]: the outer and the inner parameters
+- hypergradient [out]: the result
+- q [out]: q, as blo_hypergradient_f64 tells; may be NULL
+- versioned [in]: of all of these: 1 for a DLManagedTensorVersioned of version 1, 0 for a DLManagedTensor
+- report [out]: how the solve went; may be NULL; struct_size to be set
+
+Tensors are borrowed for the call: their deleters are not called. They have floats of this precision, without gaps,
+row-major in any shape of as many elements as the problem's vector has, and are in host memory, all of them, or, for a
+problem of blo_problem_on_device_f64, all in the memory of its GPU (type kDLCUDA, the number that blo_device_open was
+given). On a GPU all work on the tensors has to be done before (their stream synchronised), because the library has a stream of
+its own; that has done its work when the call returns, after errors too. An address that is not what its tensor says is the
+caller's fault, and can be BLO_ERR_DEVICE.
+
+Outputs may overlap u and w, but not each other, and are written only if the call succeeds. The first call with tensors on a
+GPU allocates scratch there, which blo_workspace_reserve_f64 does not foresee, but counts after that; such calls start from the
+last q of such calls (start_from_last), and change nothing of what blo_workspace_tensor_f64 shows.
+
+Errors: as blo_hypergradient_f64; BLO_ERR_INVALID with the part of a tensor: version, flags (an output that is read-only),
+device, dtype, ndim, shape, strides, data (which is not aligned); BLO_ERR_NULL for data too; BLO_ERR_SHAPE; for a problem
+on a GPU BLO_ERR_DEVICE and BLO_ERR_DEVICE_MEMORY. Since 0.1.
+```
+"""
+blo_hypergradient_dlpack(::Type{Float64}, workspace, estimator, u, w, hypergradient, q, versioned, report) =
+    ccall(addresses[74], blo_status, (Ptr{blo_workspace{Float64}}, Ptr{blo_estimator_options}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_report}), workspace, estimator, u, w, hypergradient, q, versioned, report)
+blo_hypergradient_dlpack(::Type{Float32}, workspace, estimator, u, w, hypergradient, q, versioned, report) =
+    ccall(addresses[143], blo_status, (Ptr{blo_workspace{Float32}}, Ptr{blo_estimator_options}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{blo_report}), workspace, estimator, u, w, hypergradient, q, versioned, report)
 
 """
 ```text
@@ -2432,9 +2468,9 @@ w; BLO_ERR_INVALID. Since 0.1.
 ```
 """
 blo_check_derivatives(::Type{Float64}, problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed) =
-    ccall(addresses[74], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
+    ccall(addresses[75], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
 blo_check_derivatives(::Type{Float32}, problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed) =
-    ccall(addresses[142], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
+    ccall(addresses[144], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Float64, UInt64, Ptr{Int32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), problem, u, n_outer, w, n_inner, tolerance, seed, verdict, text, capacity, needed)
 
 """
 ```text
@@ -2452,9 +2488,9 @@ Errors: as blo_runner_run_f64. Since 0.1.
 ```
 """
 blo_equilibrium_residuals(::Type{Float64}, problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer) =
-    ccall(addresses[75], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
+    ccall(addresses[76], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
 blo_equilibrium_residuals(::Type{Float32}, problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer) =
-    ccall(addresses[143], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
+    ccall(addresses[145], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{blo_estimator_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}), problem, options, estimator, start, u, n_outer, w, n_inner, fixpoint, outer)
 
 """
 ```text
@@ -2472,9 +2508,9 @@ Errors: as blo_runner_run_f64, and BLO_ERR_INVALID if the new inner solve diverg
 ```
 """
 blo_retraining_gap(::Type{Float64}, problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained) =
-    ccall(addresses[76], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
+    ccall(addresses[77], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_run_options}, Ptr{Float64}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
 blo_retraining_gap(::Type{Float32}, problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained) =
-    ccall(addresses[144], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float32}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
+    ccall(addresses[146], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_run_options}, Ptr{Float32}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float32}), problem, options, start, u, n_outer, w, n_inner, run_loss, retrained_loss, retrained)
 
 """
 ```text
@@ -2492,9 +2528,9 @@ Errors: as blo_hypergradient_f64. Since 0.1.
 ```
 """
 blo_spectrum(::Type{Float64}, problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses) =
-    ccall(addresses[77], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
+    ccall(addresses[78], blo_status, (Ptr{blo_problem{Float64}}, Ptr{blo_estimator_options}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
 blo_spectrum(::Type{Float32}, problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses) =
-    ccall(addresses[145], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
+    ccall(addresses[147], blo_status, (Ptr{blo_problem{Float32}}, Ptr{blo_estimator_options}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}), problem, estimator, u, n_outer, w, n_inner, eigenvalues, shares, responses)
 
 """
 ```text
@@ -2508,9 +2544,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for n and for x = 0; BLO_ERR_NON_FINITE. S
 ```
 """
 blo_project(::Type{Float64}, n, x, y, w) =
-    ccall(addresses[78], blo_status, (Int64, Ptr{Float64}, Float64, Ptr{Float64}), n, x, y, w)
+    ccall(addresses[79], blo_status, (Int64, Ptr{Float64}, Float64, Ptr{Float64}), n, x, y, w)
 blo_project(::Type{Float32}, n, x, y, w) =
-    ccall(addresses[146], blo_status, (Int64, Ptr{Float32}, Float32, Ptr{Float32}), n, x, y, w)
+    ccall(addresses[148], blo_status, (Int64, Ptr{Float32}, Float32, Ptr{Float32}), n, x, y, w)
 
 """
 ```text
@@ -2530,9 +2566,9 @@ for other problems; BLO_ERR_DECOMPOSITION. Since 0.1.
 ```
 """
 blo_optimistic(::Type{Float64}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
-    ccall(addresses[79], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+    ccall(addresses[80], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
 blo_optimistic(::Type{Float32}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
-    ccall(addresses[147], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+    ccall(addresses[149], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
 
 """
 ```text
@@ -2550,9 +2586,9 @@ Errors: as blo_optimistic_f64. Since 0.1.
 ```
 """
 blo_pessimistic(::Type{Float64}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
-    ccall(addresses[80], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+    ccall(addresses[81], blo_status, (Ptr{blo_problem{Float64}}, Ptr{Float64}, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
 blo_pessimistic(::Type{Float32}, problem, u, n_outer, start, n_inner, w, outer_loss, unbounded) =
-    ccall(addresses[148], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
+    ccall(addresses[150], blo_status, (Ptr{blo_problem{Float32}}, Ptr{Float32}, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float64}, Ptr{Int32}), problem, u, n_outer, start, n_inner, w, outer_loss, unbounded)
 
 """
 ```text
@@ -2571,9 +2607,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID; BLO_ERR_NON_FINITE. Since 0.1.
 ```
 """
 blo_cycle_create(::Type{Float64}, rows, n, x, x_stride, y, start, projection, alpha, steps, cycle) =
-    ccall(addresses[81], blo_status, (Int64, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Int32, Float64, Int64, Ptr{Ptr{blo_cycle{Float64}}}), rows, n, x, x_stride, y, start, projection, alpha, steps, cycle)
+    ccall(addresses[82], blo_status, (Int64, Int64, Ptr{Float64}, Int64, Ptr{Float64}, Ptr{Float64}, Int32, Float64, Int64, Ptr{Ptr{blo_cycle{Float64}}}), rows, n, x, x_stride, y, start, projection, alpha, steps, cycle)
 blo_cycle_create(::Type{Float32}, rows, n, x, x_stride, y, start, projection, alpha, steps, cycle) =
-    ccall(addresses[149], blo_status, (Int64, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Int32, Float64, Int64, Ptr{Ptr{blo_cycle{Float32}}}), rows, n, x, x_stride, y, start, projection, alpha, steps, cycle)
+    ccall(addresses[151], blo_status, (Int64, Int64, Ptr{Float32}, Int64, Ptr{Float32}, Ptr{Float32}, Int32, Float64, Int64, Ptr{Ptr{blo_cycle{Float32}}}), rows, n, x, x_stride, y, start, projection, alpha, steps, cycle)
 
 """
 ```text
@@ -2588,9 +2624,9 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for count; BLO_ERR_SHAPE; BLO_ERR_BUSY. Si
 ```
 """
 blo_cycle_step(::Type{Float64}, cycle, count, w, n, solved) =
-    ccall(addresses[82], blo_status, (Ptr{blo_cycle{Float64}}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), cycle, count, w, n, solved)
+    ccall(addresses[83], blo_status, (Ptr{blo_cycle{Float64}}, Int64, Ptr{Float64}, Int64, Ptr{Int64}), cycle, count, w, n, solved)
 blo_cycle_step(::Type{Float32}, cycle, count, w, n, solved) =
-    ccall(addresses[150], blo_status, (Ptr{blo_cycle{Float32}}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), cycle, count, w, n, solved)
+    ccall(addresses[152], blo_status, (Ptr{blo_cycle{Float32}}, Int64, Ptr{Float32}, Int64, Ptr{Int64}), cycle, count, w, n, solved)
 
 """
 ```text
@@ -2602,9 +2638,9 @@ Leaves the message of blo_last_error alone. Since 0.1.
 ```
 """
 blo_cycle_destroy(::Type{Float64}, cycle) =
-    ccall(addresses[83], Cvoid, (Ptr{Ptr{blo_cycle{Float64}}},), cycle)
+    ccall(addresses[84], Cvoid, (Ptr{Ptr{blo_cycle{Float64}}},), cycle)
 blo_cycle_destroy(::Type{Float32}, cycle) =
-    ccall(addresses[151], Cvoid, (Ptr{Ptr{blo_cycle{Float32}}},), cycle)
+    ccall(addresses[153], Cvoid, (Ptr{Ptr{blo_cycle{Float32}}},), cycle)
 
 # The constants by their names.
 const CONSTANTS = Tuple{String,Int}[

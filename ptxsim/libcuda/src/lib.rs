@@ -164,6 +164,8 @@ pub(crate) struct State {
     pub text: String,
     /// Calls that have waited for the device.
     pub waits: u64,
+    /// Bytes that were copied between host and device.
+    pub crossed: u64,
 }
 
 /// The only context.
@@ -284,6 +286,9 @@ impl State {
     }
 
     pub fn perform(&mut self, node: &Node) -> Outcome {
+        if let Node::ToDevice { bytes, .. } | Node::ToHost { bytes, .. } = node {
+            self.crossed += *bytes as u64;
+        }
         let result = match node {
             Node::Launch { function, config, args } => {
                 self.device.launch(&function.module, &function.name, config, args).map(|_| ())
@@ -408,6 +413,12 @@ export! {
     fn ptxsim_waits(out: *mut u64) {
         // SAFETY: the caller's pointer.
         unsafe { put(out, with(|s| s.waits)) }
+    }
+
+    /// How many bytes were copied between host and device.
+    fn ptxsim_crossed(out: *mut u64) {
+        // SAFETY: the caller's pointer.
+        unsafe { put(out, with(|s| s.crossed)) }
     }
 
     /// Forget everything: memory, modules, handles, the fault.

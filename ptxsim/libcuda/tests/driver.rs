@@ -14,6 +14,7 @@ unsafe extern "C" {
     fn ptxsim_fault_text(buffer: *mut c_char, size: usize) -> u32;
     fn ptxsim_reset() -> u32;
     fn ptxsim_waits(out: *mut u64) -> u32;
+    fn ptxsim_crossed(out: *mut u64) -> u32;
     fn cuInit(flags: u32) -> u32;
     fn cuDriverGetVersion(out: *mut i32) -> u32;
     fn cuDeviceGet(out: *mut i32, ordinal: i32) -> u32;
@@ -392,6 +393,20 @@ fn waits_are_counted() {
         assert_eq!((cuStreamSynchronize(stream), cuCtxSynchronize()), (0, 0));
         assert_eq!(cuMemcpyDtoH_v2([0.0_f32; 4].as_mut_ptr().cast(), p, 16), 0);
         assert_eq!((ptxsim_waits(&mut after), after - before), (0, 3));
+    }
+}
+
+#[test]
+fn bytes_between_host_and_device_are_counted() {
+    let _guard = fresh();
+    let (mut before, mut after) = (0, 0);
+    let p = upload(&[0.0; 32]);
+    unsafe {
+        assert_eq!(ptxsim_crossed(&mut before), 0);
+        assert_eq!(cuMemcpyDtoD_v2(p, p + 64, 64), 0);
+        assert_eq!(cuMemcpyHtoD_v2(p, [0.0_f32; 4].as_ptr().cast(), 16), 0);
+        assert_eq!(cuMemcpyDtoH_v2([0.0_f32; 2].as_mut_ptr().cast(), p, 8), 0);
+        assert_eq!((ptxsim_crossed(&mut after), after - before), (0, 24));
     }
 }
 

@@ -2144,6 +2144,40 @@ Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1."""),
 - tensor [out]: the tensor, NULL after an error; to be ended by its own deleter, on any thread
 
 Errors: BLO_ERR_NULL; BLO_ERR_INVALID for vector; BLO_ERR_BUSY. Since 0.1."""),
+    "blo_hypergradient_dlpack_f64": (blo_status, [
+        ("workspace", c_void_p),
+        ("estimator", POINTER(blo_estimator_options)),
+        ("u", c_void_p),
+        ("w", c_void_p),
+        ("hypergradient", c_void_p),
+        ("q", c_void_p),
+        ("versioned", c_int32),
+        ("report", POINTER(blo_report)),
+    ], """Computes one hypergradient, as blo_hypergradient_f64, from and into DLPack tensors in place. On a GPU u, w and the results
+stay there, but for estimators that decompose H and for a u of penalties of groups of weights, with which the host works.
+
+- workspace [in]: a workspace of the problem
+- estimator [in]: how; NULL for the defaults
+- u [in], w [in]: the outer and the inner parameters
+- hypergradient [out]: the result
+- q [out]: q, as blo_hypergradient_f64 tells; may be NULL
+- versioned [in]: of all of these: 1 for a DLManagedTensorVersioned of version 1, 0 for a DLManagedTensor
+- report [out]: how the solve went; may be NULL; struct_size to be set
+
+Tensors are borrowed for the call: their deleters are not called. They have floats of this precision, without gaps,
+row-major in any shape of as many elements as the problem's vector has, and are in host memory, all of them, or, for a
+problem of blo_problem_on_device_f64, all in the memory of its GPU (type kDLCUDA, the number that blo_device_open was
+given). On a GPU all work on the tensors has to be done before (their stream synchronised), because the library has a stream of
+its own; that has done its work when the call returns, after errors too. An address that is not what its tensor says is the
+caller's fault, and can be BLO_ERR_DEVICE.
+
+Outputs may overlap u and w, but not each other, and are written only if the call succeeds. The first call with tensors on a
+GPU allocates scratch there, which blo_workspace_reserve_f64 does not foresee, but counts after that; such calls start from the
+last q of such calls (start_from_last), and change nothing of what blo_workspace_tensor_f64 shows.
+
+Errors: as blo_hypergradient_f64; BLO_ERR_INVALID with the part of a tensor: version, flags (an output that is read-only),
+device, dtype, ndim, shape, strides, data (which is not aligned); BLO_ERR_NULL for data too; BLO_ERR_SHAPE; for a problem
+on a GPU BLO_ERR_DEVICE and BLO_ERR_DEVICE_MEMORY. Since 0.1."""),
     "blo_check_derivatives_f64": (blo_status, [
         ("problem", c_void_p),
         ("u", c_void_p),
@@ -2719,6 +2753,16 @@ Leaves the message of blo_last_error alone. Since 0.1."""),
         ("vector", c_int32),
         ("tensor", c_void_p),
     ], """As blo_workspace_tensor_f64, in single precision."""),
+    "blo_hypergradient_dlpack_f32": (blo_status, [
+        ("workspace", c_void_p),
+        ("estimator", POINTER(blo_estimator_options)),
+        ("u", c_void_p),
+        ("w", c_void_p),
+        ("hypergradient", c_void_p),
+        ("q", c_void_p),
+        ("versioned", c_int32),
+        ("report", POINTER(blo_report)),
+    ], """As blo_hypergradient_dlpack_f64, in single precision."""),
     "blo_check_derivatives_f32": (blo_status, [
         ("problem", c_void_p),
         ("u", c_void_p),

@@ -2361,6 +2361,42 @@ blo_status blo_runner_tensor_f64(struct blo_runner_f64 *runner,
 blo_status blo_workspace_tensor_f64(struct blo_workspace_f64 *workspace, int32_t vector, void **tensor);
 
 /**
+ * Computes one hypergradient, as blo_hypergradient_f64, from and into DLPack tensors in place. On a GPU u, w and the results
+ * stay there, but for estimators that decompose H and for a u of penalties of groups of weights, with which the host works.
+ *
+ * - workspace [in]: a workspace of the problem
+ * - estimator [in]: how; NULL for the defaults
+ * - u [in], w [in]: the outer and the inner parameters
+ * - hypergradient [out]: the result
+ * - q [out]: q, as blo_hypergradient_f64 tells; may be NULL
+ * - versioned [in]: of all of these: 1 for a DLManagedTensorVersioned of version 1, 0 for a DLManagedTensor
+ * - report [out]: how the solve went; may be NULL; struct_size to be set
+ *
+ * Tensors are borrowed for the call: their deleters are not called. They have floats of this precision, without gaps,
+ * row-major in any shape of as many elements as the problem's vector has, and are in host memory, all of them, or, for a
+ * problem of blo_problem_on_device_f64, all in the memory of its GPU (type kDLCUDA, the number that blo_device_open was
+ * given). On a GPU all work on the tensors has to be done before (their stream synchronised), because the library has a stream of
+ * its own; that has done its work when the call returns, after errors too. An address that is not what its tensor says is the
+ * caller's fault, and can be BLO_ERR_DEVICE.
+ *
+ * Outputs may overlap u and w, but not each other, and are written only if the call succeeds. The first call with tensors on a
+ * GPU allocates scratch there, which blo_workspace_reserve_f64 does not foresee, but counts after that; such calls start from the
+ * last q of such calls (start_from_last), and change nothing of what blo_workspace_tensor_f64 shows.
+ *
+ * Errors: as blo_hypergradient_f64; BLO_ERR_INVALID with the part of a tensor: version, flags (an output that is read-only),
+ * device, dtype, ndim, shape, strides, data (which is not aligned); BLO_ERR_NULL for data too; BLO_ERR_SHAPE; for a problem
+ * on a GPU BLO_ERR_DEVICE and BLO_ERR_DEVICE_MEMORY. Since 0.1.
+ */
+blo_status blo_hypergradient_dlpack_f64(struct blo_workspace_f64 *workspace,
+                                        const struct blo_estimator_options *estimator,
+                                        const void *u,
+                                        const void *w,
+                                        void *hypergradient,
+                                        void *q,
+                                        int32_t versioned,
+                                        struct blo_report *report);
+
+/**
  * Compares a problem's functions at (u, w) with differences of what they are the derivatives of, and checks that H is
  * symmetric and M and M' are adjoints. For callbacks above all. Choose a point in general position: at an optimum or at
  * zero a mistake may not show. Allocates.
@@ -2918,6 +2954,16 @@ blo_status blo_runner_tensor_f32(struct blo_runner_f32 *runner, int32_t vector, 
 
 /** As blo_workspace_tensor_f64, in single precision. */
 blo_status blo_workspace_tensor_f32(struct blo_workspace_f32 *workspace, int32_t vector, void **tensor);
+
+/** As blo_hypergradient_dlpack_f64, in single precision. */
+blo_status blo_hypergradient_dlpack_f32(struct blo_workspace_f32 *workspace,
+                                        const struct blo_estimator_options *estimator,
+                                        const void *u,
+                                        const void *w,
+                                        void *hypergradient,
+                                        void *q,
+                                        int32_t versioned,
+                                        struct blo_report *report);
 
 /** As blo_check_derivatives_f64, in single precision. */
 blo_status blo_check_derivatives_f32(const struct blo_problem_f32 *problem,
