@@ -8,6 +8,8 @@ mod dense;
 mod few_rows;
 mod gemm;
 mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod lanes_x86;
 mod matrix;
 mod panels;
 mod parallel;
