@@ -34,10 +34,10 @@ pub struct Factor<'a, T> {
 }
 
 impl<T> Factor<'_, T> {
-    /// Asserts sizes; returns the width.
+    /// Asserts sizes; returns the width. There are rows.
     fn width(&self) -> usize {
         let (len, square) = (self.by.len(), self.rows * self.rows);
-        assert!(self.gram.len() >= square && self.other.len() >= square && len.is_multiple_of(self.rows.max(1)));
+        assert!(self.gram.len() >= square && self.other.len() >= square && len.is_multiple_of(self.rows));
         assert!(self.stored.is_empty() || self.stored.len() == len);
         let others = [self.base.len(), self.p.len(), self.q.len(), self.image.len(), self.rounded.len()];
         assert!(others.iter().all(|other| *other == len));

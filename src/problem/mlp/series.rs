@@ -135,7 +135,7 @@ impl<T: Scalar> Mlp<T> {
         let Workspace { frozen, u, w, sweep, change, .. } = workspace;
         let (at, batch) = (self.at(w, frozen), self.batch(&frozen.data));
         let Inverse::Neumann { terms, step: Step::Fixed(_), .. } = solve.inverse else { return Ok(None) };
-        if series.space.linear().is_some() && gram::pays(self.rows(), batch.outputs, terms) {
+        if self.filters(series, terms) {
             return Ok(None);
         }
         self.set_series(&at, &frozen.data, b, series);
@@ -144,6 +144,11 @@ impl<T: Scalar> Mlp<T> {
         self.pull_back_images(&at, batch, sweep, change);
         self.parts().pull_back(u, &frozen.data, change, out);
         Ok(Some(report))
+    }
+
+    /// Whether a series of so many terms goes by the eigenvectors of a Gram matrix.
+    fn filters(&self, series: &Series<T>, terms: usize) -> bool {
+        series.space.linear().is_some() && gram::pays(self.rows(), self.model().outputs(), terms)
     }
 
     /// q ← the series by the eigenvectors of a Gram matrix, where the model is linear and the terms are many.
@@ -157,7 +162,7 @@ impl<T: Scalar> Mlp<T> {
         series: &Series<T>,
     ) -> Result<Option<Report>> {
         let Inverse::Neumann { terms, step: Step::Fixed(alpha), .. } = solve.inverse else { return Ok(None) };
-        if series.space.linear().is_none() || !gram::pays(self.rows(), batch.outputs, terms) {
+        if !self.filters(series, terms) {
             return Ok(None);
         }
         let norm = cpu::norm(self.simd(), b);
